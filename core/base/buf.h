@@ -1,0 +1,66 @@
+/* A growing run of bytes, and an arena: memory that is given back all at once. Not shared between threads. */
+#ifndef FL_BASE_BUF_H
+#define FL_BASE_BUF_H
+
+#include <string.h>
+
+#include "err.h"
+
+struct fl_buf {
+	char *p;
+	size_t len, cap;
+};
+
+void fl_buf_grow(struct fl_buf *b, size_t more); /* room for more bytes behind len */
+void fl_buf_printf(struct fl_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void fl_buf_free(struct fl_buf *b);
+
+static inline char *fl_buf_room(struct fl_buf *b, size_t more)
+{
+	if (b->cap - b->len < more)
+		fl_buf_grow(b, more);
+	return b->p + b->len;
+}
+
+static inline void fl_buf_add(struct fl_buf *b, const void *p, size_t n)
+{
+	if (n)
+		memcpy(fl_buf_room(b, n), p, n);
+	b->len += n;
+}
+
+static inline void fl_buf_byte(struct fl_buf *b, char c)
+{
+	*fl_buf_room(b, 1) = c;
+	b->len++;
+}
+
+#define FL_BUF_LIT(b, s) fl_buf_add((b), (s), sizeof(s) - 1)
+
+/* An arena keeps its blocks at a reset, so that a warm one allocates nothing; a block over 1 MiB is given back. */
+struct fl_arena_block;
+struct fl_arena {
+	struct fl_arena_block *first, *at;
+	char *p, *end;
+};
+
+void *fl_arena_alloc(struct fl_arena *a, size_t n); /* aligned to 8, not zeroed; valid until the reset */
+void fl_arena_reset(struct fl_arena *a);
+void fl_arena_free(struct fl_arena *a);
+
+static inline struct fl_str fl_arena_copy(struct fl_arena *a, const char *p, size_t n)
+{
+	char *to = fl_arena_alloc(a, n ? n : 1);
+	if (n)
+		memcpy(to, p, n);
+	return (struct fl_str){to, (uint32_t)n};
+}
+
+/* Slices. */
+static inline struct fl_str fl_str(const char *s) { return (struct fl_str){s, (uint32_t)strlen(s)}; }
+static inline int fl_str_eq(struct fl_str a, struct fl_str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+#endif
