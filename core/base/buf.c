@@ -1,7 +1,6 @@
 /* Growing buffers and arenas. Called by everybody that collects bytes, each on its own thread. */
 #include "buf.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,14 +13,14 @@ void fl_buf_grow(struct fl_buf *b, size_t more)
 	b->cap = cap;
 }
 
-void fl_buf_printf(struct fl_buf *b, const char *fmt, ...)
+void fl_buf_vprintf(struct fl_buf *b, const char *fmt, va_list ap)
 {
 	for (;;) {
-		va_list ap;
-		va_start(ap, fmt);
+		va_list again;
+		va_copy(again, ap);
 		size_t room = b->cap - b->len;
-		int n = vsnprintf(room ? b->p + b->len : NULL, room, fmt, ap);
-		va_end(ap);
+		int n = vsnprintf(room ? b->p + b->len : NULL, room, fmt, again);
+		va_end(again);
 		if (n < 0)
 			return;
 		if ((size_t)n < room) {
@@ -30,6 +29,14 @@ void fl_buf_printf(struct fl_buf *b, const char *fmt, ...)
 		}
 		fl_buf_grow(b, (size_t)n + 1);
 	}
+}
+
+void fl_buf_printf(struct fl_buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	fl_buf_vprintf(b, fmt, ap);
+	va_end(ap);
 }
 
 void fl_buf_free(struct fl_buf *b)

@@ -2,6 +2,7 @@
 #ifndef FL_BASE_BUF_H
 #define FL_BASE_BUF_H
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "err.h"
@@ -13,6 +14,7 @@ struct fl_buf {
 
 void fl_buf_grow(struct fl_buf *b, size_t more); /* room for more bytes behind len */
 void fl_buf_printf(struct fl_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void fl_buf_vprintf(struct fl_buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void fl_buf_free(struct fl_buf *b);
 
 static inline char *fl_buf_room(struct fl_buf *b, size_t more)
