@@ -87,7 +87,7 @@ struct fl_batch {
 	uint64_t *hash;            /* [n] host's: of the key, for state */
 	const char *stream;
 	uint32_t partition;
-	double now; /* the clock, read once for the batch: wall time, or the records' own in a replay */
+	double now; /* the clock, read once for the batch; NaN: every event's own time[] is the clock (a replay) */
 };
 
 /* ---- options --------------------------------------------------------------------------------------------------- */

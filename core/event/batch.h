@@ -32,6 +32,7 @@ struct fl_emitted {
 	uint32_t stream; /* FL_NO_STREAM: goes on to the stages that follow */
 	struct fl_str key, value, headers; /* key.p NULL: by the stream's key field */
 	double time;     /* of the event it was made from */
+	uint32_t seq;    /* keeps the order of equals when they are sorted */
 };
 
 struct fl_events {

@@ -15,6 +15,9 @@ int fl_time_parse(const char *format, struct fl_str text, double *t);
 /* "2024-05-12T02:11:37.25Z": as short as it reads back. Returns the length; to has 40 bytes. */
 uint32_t fl_time_write(char *to, double t);
 
+/* One event: *t from its cell. -1: the cell holds no time; *t stays as it was. */
+int fl_time_of_cell(struct fl_events *ev, const struct fl_time_spec *spec, uint32_t col, uint32_t i, double *t);
+
 /* Sets b.time of all events from their field col; what has none is rejected with a sentence naming the stream. */
 void fl_time_of_events(struct fl_events *ev, const struct fl_time_spec *spec, uint32_t col);
 

@@ -19,6 +19,10 @@ struct fl_state_conf {
 	const char *dir;  /* the LMDB environment's directory, made at the first checkpoint; NULL: memory and, when the
 	                     overlay passes its limit, a temporary directory that goes with the process */
 	const char *who;  /* for messages: "yacht/enrich[3]" */
+	/* Called when a store is made, before anybody sees it: restores it (fl_store_position, fl_store_apply). NULL: nothing
+	   to restore. -1 and err: the store can't be had. */
+	int (*restore)(void *arg, struct fl_store *s, char *err);
+	void *arg;
 	size_t overlay;   /* bytes before a checkpoint is due at once and clean values may go; 64 MiB where 0 */
 };
 

@@ -53,6 +53,10 @@ struct fl_streams_conf {
 
 struct fl_streams;
 struct fl_reader;
+struct fl_stream_info {
+	char name[256];
+	uint32_t partitions;
+};
 
 struct fl_streams *fl_embedded_open(const struct fl_streams_conf *conf, char *err);
 
@@ -79,6 +83,9 @@ struct fl_streams_ops {
 	/* Records of a changelog before next may go. Takes effect some time later. */
 	void (*trim)(struct fl_streams *, uint32_t stream, uint32_t partition, int64_t next);
 
+	/* Names and partitions of all streams that the app has, to be freed with free(). */
+	int (*list)(struct fl_streams *, struct fl_stream_info **out, uint32_t *n, char *err);
+
 	struct fl_reader *(*reader)(struct fl_streams *, char *err);
 	void (*reader_close)(struct fl_reader *);
 	/* The committed segment that holds offset from, or the next one where retention took it; with a reference for the
@@ -97,12 +104,5 @@ void fl_txn_free(struct fl_txn *txn); /* its arrays, its segments' references, a
 
 /* The partition of a key, as Java's Kafka client has it: murmur2; without a key by turn. */
 uint32_t fl_partition_of(struct fl_str key, uint64_t turn, uint32_t partitions);
-
-/* Copies the names and numbers of all streams an app has, to be freed with free(); for tail's list of names. */
-struct fl_stream_info {
-	char name[256];
-	uint32_t partitions;
-};
-int fl_embedded_list(struct fl_streams *, struct fl_stream_info **out, uint32_t *n, char *err);
 
 #endif

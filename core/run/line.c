@@ -1,0 +1,266 @@
+/* Takes batches through the stages of a flow. Called by worker.c, source.c and pipe.c on the line's thread; opening a
+ * script or an instance may happen on the watch thread. */
+#include "line.h"
+
+#include <stdlib.h>
+
+#include "../base/log.h"
+#include "dead.h"
+
+/* ---- events on their way --------------------------------------------------------------------------------------- */
+
+void fl_line_load(struct fl_line *line, struct fl_events *ev)
+{
+	uint32_t from = line->flow->is->from;
+	const struct fl_plan_stream *s = &line->flow->plan->stream[from];
+	if (s->key)
+		for (uint32_t i = 0; i < ev->b.n; i++)
+			if (!ev->b.key[i].p && ev->b.outcome[i] == FL_PASS)
+				ev->b.key[i] = fl_events_key(ev, line->flow->key[from], i);
+	if (s->time.field)
+		fl_time_of_events(ev, &s->time, line->flow->time[from]);
+}
+
+static void write_event(struct fl_line *line, struct fl_events *ev, uint32_t i, struct fl_output *out)
+{
+	struct fl_flow *f = line->flow;
+	uint32_t to = ev->b.route[i] ? ev->b.route[i] - 1u : f->is->to;
+	const struct fl_plan_stream *s = &f->plan->stream[to];
+	uint32_t key = f->key[to], time = f->time[to];
+	if (ev->b.route[i]) { /* to any stream, whose fields nobody may have asked for yet */
+		key = s->key ? fl_events_column(ev, fl_str(s->key)) : FL_NO_FIELD;
+		time = s->time.field ? fl_events_column(ev, fl_str(s->time.field)) : FL_NO_FIELD;
+	}
+	struct fl_record r = {ev->b.time[i], ev->b.key[i], ev->b.headers[i], ev->b.value[i]};
+	if (s->key && r.value.p)
+		r.key = fl_events_key(ev, key, i);
+	if (s->time.field)
+		fl_time_of_cell(ev, &s->time, time, i, &r.time);
+	struct fl_out_mark m;
+	char err[FL_ERRLEN];
+	struct fl_buf *b = fl_output_begin(out, &m, to, &r);
+	if (fl_events_encode(ev, i, s->codec, b, err) == 0) {
+		fl_output_end(out, &m);
+		return;
+	}
+	fl_output_cancel(out, &m);
+	struct fl_why why = {.i = i, .stage = s->name, .text = fl_str(err)};
+	fl_dead_letter(f, ev, &why, out);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct fl_emitted *x = a, *y = b;
+	if (x->before != y->before)
+		return x->before < y->before ? -1 : 1;
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* Records that stages sent to streams, in the order of the events. */
+static void write_emitted(struct fl_events *ev, struct fl_output *out)
+{
+	for (uint32_t k = 0; k < ev->emits; k++) {
+		const struct fl_emitted *e = &ev->emitted[k];
+		if (e->stream != FL_NO_STREAM)
+			fl_output_raw(out, e->stream, (struct fl_record){e->time, e->key, e->headers, e->value});
+	}
+}
+
+static void sort_emitted(struct fl_events *ev)
+{
+	int sorted = 1;
+	for (uint32_t k = 0; k < ev->emits; k++) {
+		ev->emitted[k].seq = k;
+		sorted &= !k || ev->emitted[k - 1].before <= ev->emitted[k].before;
+	}
+	if (!sorted)
+		qsort(ev->emitted, ev->emits, sizeof *ev->emitted, by_place);
+}
+
+static void finish(struct fl_line *line, struct fl_events *ev, struct fl_output *out)
+{
+	uint32_t passed = 0;
+	sort_emitted(ev);
+	write_emitted(ev, out);
+	for (uint32_t i = 0; i < ev->b.n; i++)
+		if (ev->b.outcome[i] == FL_PASS) {
+			write_event(line, ev, i, out);
+			passed++;
+		}
+	fl_dead_settle(line, ev, out);
+	fl_metric_add(line->flow->out, passed);
+}
+
+/* ---- stages ---------------------------------------------------------------------------------------------------- */
+
+static int run_from(struct fl_line *line, struct fl_task *t, uint32_t level, uint32_t from, struct fl_output *out, char *err);
+
+/* A stage emitted events: they and the ones that pass become the batches of the next level, and run on from there. */
+struct piece {
+	uint64_t at;
+	uint32_t len, i;
+	struct fl_str key, headers;
+	double time;
+};
+
+static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struct fl_buf *bytes, struct piece *piece, struct fl_output *out)
+{
+	uint32_t n = 0, k = 0;
+	for (uint32_t i = 0; i <= ev->b.n; i++) {
+		for (; k < ev->emits && ev->emitted[k].before <= i; k++) {
+			const struct fl_emitted *e = &ev->emitted[k];
+			if (e->stream != FL_NO_STREAM)
+				continue;
+			piece[n++] = (struct piece){bytes->len, e->value.len, e->before < ev->b.n ? e->before : 0, e->key, e->headers, e->time};
+			fl_buf_add(bytes, e->value.p, e->value.len);
+		}
+		if (i == ev->b.n || ev->b.outcome[i] != FL_PASS)
+			continue;
+		char err[FL_ERRLEN];
+		size_t at = bytes->len;
+		if (fl_events_encode(ev, i, ev->codec, bytes, err) < 0) {
+			bytes->len = at;
+			fl_events_reject(ev, i, "encode", (struct fl_str){0}, fl_str(err));
+			continue;
+		}
+		piece[n++] = (struct piece){at, (uint32_t)(bytes->len - at), i, ev->b.key[i], ev->b.headers[i], ev->b.time[i]};
+	}
+	fl_buf_room(bytes, FL_PAD);
+	write_emitted(ev, out);
+	fl_dead_settle(line, ev, out);
+	return n;
+}
+
+static int run_pieces(struct fl_line *line, struct fl_task *t, uint32_t level, uint32_t from, struct fl_output *out, char *err)
+{
+	struct fl_events *ev = line->ev[level], *next;
+	const struct fl_plan_stream *s = &line->flow->plan->stream[line->flow->is->from];
+	if (!line->ev[level + 1])
+		line->ev[level + 1] = fl_events_new(line->flow->fields, s->codec, s->limits, 0);
+	next = line->ev[level + 1];
+	struct fl_buf *bytes = &line->regroup[level + 1];
+	bytes->len = 0;
+	sort_emitted(ev);
+	struct piece *piece = fl_alloc((ev->b.n + ev->emits + 1) * sizeof *piece);
+	uint32_t n = collect_pieces(line, ev, bytes, piece, out);
+	int rc = 0;
+	for (uint32_t k = 0; k < n && rc == 0;) {
+		fl_events_begin(next, ev->b.stream, ev->b.partition, ev->b.now);
+		for (; k < n && next->b.n < next->capacity; k++) {
+			const struct piece *p = &piece[k];
+			int64_t offset = ev->b.n ? ev->b.offset[p->i] : 0;
+			fl_events_add(next, offset, p->time, p->key, (struct fl_str){bytes->p + p->at, p->len}, p->headers);
+		}
+		fl_events_decode(next);
+		fl_line_load(line, next);
+		rc = run_from(line, t, level + 1, from, out, err);
+	}
+	free(piece);
+	return rc;
+}
+
+static int has_emits(const struct fl_events *ev)
+{
+	for (uint32_t k = 0; k < ev->emits; k++)
+		if (ev->emitted[k].stream == FL_NO_STREAM)
+			return 1;
+	return 0;
+}
+
+static int run_stage(struct fl_task *t, uint32_t k, struct fl_events *ev, char *err)
+{
+	struct fl_task_stage *st = &t->stage[k];
+	if (st->instance)
+		return fl_instance_process(st->instance, ev, err);
+	return fl_script_process(st->script, ev, err);
+}
+
+/* A record whose script took its Lua state down is met again after the restart, and rejected this time. */
+static void keep_poison(struct fl_task *t, struct fl_events *ev, const char *stage)
+{
+	for (uint32_t k = 0; k < ev->whys; k++) {
+		const struct fl_why *w = &ev->why[k];
+		if (ev->b.outcome[w->i] != FL_REJECT || strcmp(w->stage, stage) != 0)
+			continue;
+		t->poison = fl_realloc(t->poison, (t->poisons + 1) * sizeof *t->poison);
+		t->poison[t->poisons++] = (struct fl_poison){ev->b.offset[w->i], fl_strdup(w->stage),
+			fl_printf("%.*s", (int)w->at.len, w->at.p), fl_printf("%.*s", (int)w->text.len, w->text.p)};
+	}
+}
+
+static void reject_poison(struct fl_task *t, struct fl_events *ev, const char *stage)
+{
+	for (uint32_t k = 0; k < t->poisons; k++) {
+		const struct fl_poison *p = &t->poison[k];
+		for (uint32_t i = 0; i < ev->b.n; i++)
+			if (ev->b.offset[i] == p->offset && strcmp(stage, p->stage) == 0)
+				fl_events_reject(ev, i, stage, fl_str(p->at), fl_str(p->text));
+	}
+}
+
+static int run_from(struct fl_line *line, struct fl_task *t, uint32_t level, uint32_t from, struct fl_output *out, char *err)
+{
+	struct fl_events *ev = line->ev[level];
+	for (uint32_t k = from; k < line->flow->is->stages; k++) {
+		const char *name = line->flow->is->stage[k].name;
+		if (t->poisons)
+			reject_poison(t, ev, name);
+		if (run_stage(t, k, ev, err) < 0) {
+			keep_poison(t, ev, name);
+			return -1;
+		}
+		if (ev->emits && has_emits(ev))
+			return run_pieces(line, t, level, k + 1, out, err);
+	}
+	finish(line, ev, out);
+	return 0;
+}
+
+int fl_line_run(struct fl_line *line, struct fl_task *t, struct fl_output *out, char *err)
+{
+	struct fl_events *ev = line->ev[0];
+	fl_metric_add(line->flow->in, ev->b.n);
+	double newest = 0;
+	for (uint32_t i = 0; i < ev->b.n; i++)
+		newest = ev->b.time[i] > newest ? ev->b.time[i] : newest;
+	fl_state_time(t->state, newest);
+	return run_from(line, t, 0, 0, out, err);
+}
+
+int fl_task_ticks(const struct fl_task *t)
+{
+	for (uint32_t k = 0; k < t->line->flow->is->stages; k++) {
+		const struct fl_task_stage *st = &t->stage[k];
+		if (st->instance ? st->instance->plugin->tick != NULL : (fl_script_has(t->line->script[k]) & FL_HAS_TICK) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+int fl_line_tick(struct fl_line *line, struct fl_task *t, struct fl_output *out, double now, char *err)
+{
+	struct fl_events *ev = line->ev[0];
+	const struct fl_plan_stream *s = &line->flow->plan->stream[line->flow->is->from];
+	for (uint32_t k = 0; k < line->flow->is->stages; k++) {
+		struct fl_task_stage *st = &t->stage[k];
+		fl_events_begin(ev, s->name, t->partition, now);
+		if (st->instance && st->instance->plugin->tick) {
+			if (fl_instance_tick(st->instance, ev, now, err) < 0)
+				return -1;
+		} else if (st->script && (fl_script_has(line->script[k]) & FL_HAS_TICK)) {
+			if (fl_script_tick(st->script, ev, now, err) < 0)
+				fl_log(FL_ERROR, line->flow->who, "%s", err);
+		}
+		if (ev->emits && run_pieces(line, t, 0, k + 1, out, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void fl_task_flush(struct fl_task *t)
+{
+	char err[FL_ERRLEN];
+	for (uint32_t k = 0; k < t->line->flow->is->stages; k++)
+		if (t->stage[k].script && fl_script_flush(t->stage[k].script, err) < 0)
+			fl_log(FL_ERROR, t->line->flow->who, "%s", err);
+}
