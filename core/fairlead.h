@@ -161,10 +161,11 @@ struct fl_host {
 	uint32_t (*field)(struct fl_ctx *, const char *name); /* in open(): a column by name, as FL_OPT_FIELD gives it */
 	struct fl_str (*header)(const struct fl_batch *, uint32_t i, const char *name); /* p NULL: none */
 
-	/* New records. emit(): an event more behind the one that is being worked on, for the stages that follow; sources
-	 * have only this. key.p NULL takes the key from the stream's key field. emit_to(): a record to a stream. */
-	void (*emit)(struct fl_ctx *, struct fl_str key, struct fl_str value);
-	void (*emit_to)(struct fl_ctx *, uint32_t stream, struct fl_str key, struct fl_str value);
+	/* New records, made from event i of the batch and with its time. emit(): an event more behind it, for the stages
+	 * that follow. emit_to(): a record to a stream. In tick() and read() there is no batch: NULL, and i is ignored;
+	 * sources have only emit(). key.p NULL takes the key from the stream's key field. All is copied. */
+	void (*emit)(struct fl_ctx *, struct fl_batch *, uint32_t i, struct fl_str key, struct fl_str value);
+	void (*emit_to)(struct fl_ctx *, struct fl_batch *, uint32_t i, uint32_t stream, struct fl_str key, struct fl_str value);
 
 	/* State: kept exactly as the events are, also through kill -9. store() is called in open() (name NULL: named as
 	 * the stage). state_at() gives the value of the event's key as memory of at least size bytes, new bytes zeroed,
