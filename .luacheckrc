@@ -1,0 +1,18 @@
+-- What a script, a conf and a test may name; see the script contract in scripts/README.md and conf/.
+std = "luajit"
+max_line_length = 120
+cache = false
+
+local host = { "drop", "reject", "late", "emit", "emit_to", "state", "log", "metric", "json", "cjson", "null" }
+local contract = { "transform", "generate", "route", "tick", "open", "close", "version", "migrate" }
+
+files["scripts"] = { read_globals = host, globals = contract, unused_args = false }
+files["tests/**/*.lua"] = { read_globals = host, globals = contract, unused_args = false }
+files["conf"] = {
+	read_globals = { "app", "stream", "source", "pipeline", "sink", "web", "plugin", "script", "env", "kafka", "option", "time" },
+}
+files["tests/**/conf/*.lua"] = {
+	read_globals = { "app", "stream", "source", "pipeline", "sink", "web", "plugin", "script", "env", "kafka", "option", "time" },
+}
+files["spec"] = { std = "+busted", read_globals = host, globals = contract }
+exclude_files = { "build*/**", "var/**", "tests/misbehave/**" }
