@@ -142,6 +142,14 @@ struct fl_position {
 	int64_t next; /* the first offset that is not in yet */
 };
 
+/* One field of one record, for each_field(). */
+struct fl_cell {
+	struct fl_str name;
+	enum fl_type type;
+	double num;        /* as in fl_column; infinite for a number beyond a double */
+	struct fl_str str; /* as in fl_column, and the text of a FL_NUMBER too */
+};
+
 struct fl_host {
 	uint32_t abi, size; /* FL_ABI and sizeof of the host's struct; what is past size does not exist */
 
@@ -184,6 +192,13 @@ struct fl_host {
 
 	/* Where relative paths of sinks and sources are: the app's directory under --data. */
 	const char *(*data_dir)(struct fl_ctx *);
+
+	/* An event as it stands now, with what stages wrote to it. record(): its bytes, value[i] itself where nothing was
+	 * written. each_field(): its fields in their order, a doubled name twice, until see returns nonzero, which is then
+	 * the result; -1 for a record that is no object. A codec without fields gives the record as one field, "value".
+	 * Pointers are valid until the next call of either. */
+	struct fl_str (*record)(struct fl_ctx *, struct fl_batch *, uint32_t i);
+	int (*each_field)(struct fl_ctx *, struct fl_batch *, uint32_t i, int (*see)(void *arg, const struct fl_cell *), void *arg);
 };
 
 /* ---- a plugin -------------------------------------------------------------------------------------------------- */
@@ -207,7 +222,8 @@ struct fl_plugin {
 	int (*process)(void *self, struct fl_batch *, char *err);
 	int (*tick)(void *self, double now, char *err); /* each second; NULL: not wanted */
 
-	/* FL_SINK. write() takes committed events; what it answers FL_RETRY is written again after a pause, in order.
+	/* FL_SINK. write() takes committed events; what it answers FL_RETRY is written again after a pause, in order. -1 from
+	 * write() is a failure like one of flush().
 	 * flush() makes all written so far durable together with pos; where it fails, everything since the last flush is
 	 * written again. position() says where the sink itself stands for (pos->stream, pos->partition), by setting
 	 * pos->next; NULL, or pos->next left at -1: the host keeps the position, and a crash may write twice. */
