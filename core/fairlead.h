@@ -177,7 +177,7 @@ struct fl_host {
 
 	/* State: kept exactly as the events are, also through kill -9. store() is called in open() (name NULL: named as
 	 * the stage). state_at() gives the value of the event's key as memory of at least size bytes, new bytes zeroed,
-	 * *len what was kept (0: new); after working on it call state_changed(). NULL only for a key over FL_KEY_MAX; the
+	 * *len what was kept (0: new); after working on it call state_changed(). NULL where there is no key or one over FL_KEY_MAX; the
 	 * event is rejected then. state_get/put/del do the same for any key. */
 	struct fl_store *(*store)(struct fl_ctx *, const char *name, double ttl);
 	void *(*state_at)(struct fl_store *, struct fl_batch *, uint32_t i, uint32_t size, uint32_t *len);

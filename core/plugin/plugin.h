@@ -9,9 +9,10 @@
 
 /* A loaded .so. Counted; the last release unloads it (not under sanitizers, which lose the symbols then). */
 struct fl_module {
-	const struct fl_plugin *plugin;
+	const struct fl_plugin *plugin; /* a copy as long as this host's struct: what the .so lacks is NULL */
 	char *path; /* where it was found, not the private copy */
 	void *handle;
+	int fd;     /* the private copy: open as long as it is loaded, so that no other one gets its name */
 	_Atomic uint32_t refs;
 };
 
@@ -37,12 +38,12 @@ struct fl_instance_conf {
 	const char *prefix;  /* of store names: "enrich" gives "enrich.speed" */
 	const char *data_dir;
 	const struct fl_value *opts;
-	struct fl_fields *fields; /* of the pipeline; NULL: FL_OPT_FIELD is an error (a source) */
+	struct fl_fields *fields; /* of the pipeline; NULL: a field is an error (a source has no records to read) */
 	int stores;               /* 1: state is to be had */
 };
 
 struct fl_instance {
-	struct fl_module *module;
+	struct fl_module *module; /* by a reference of its own */
 	const struct fl_plugin *plugin;
 	void *self;
 	struct fl_ctx *ctx;
@@ -59,6 +60,8 @@ int fl_instance_bind(struct fl_instance *in, struct fl_state *state, char *err);
 int fl_instance_process(struct fl_instance *in, struct fl_events *ev, char *err);
 int fl_instance_tick(struct fl_instance *in, struct fl_events *ev, double now, char *err);
 int fl_instance_read(struct fl_instance *in, struct fl_events *ev, uint32_t want, double *wait, char *err);
+/* pos->next is -1 afterwards where the sink keeps no position. */
+int fl_instance_position(struct fl_instance *in, struct fl_position *pos, char *err);
 int fl_instance_write(struct fl_instance *in, struct fl_events *ev, char *err);
 int fl_instance_flush(struct fl_instance *in, const struct fl_position *pos, uint32_t n, char *err);
 

@@ -1,0 +1,54 @@
+/* What the files of core/plugin share: the private copy of a .so, the filling of a conf struct, and an instance as the
+ * host sees it. */
+#ifndef FL_PLUGIN_PRIVATE_H
+#define FL_PLUGIN_PRIVATE_H
+
+#include "plugin.h"
+
+/* A descriptor of a copy of the file in memory, looked through for a whole ELF library (loading a half-written one would
+ * end the process); -1 and a sentence. */
+int fl_module_copy(const char *path, char *err);
+
+/* All that the host relies on in what a library exports; what is wrong is said with the file, both versions and the
+ * remedy. exported: bytes of the symbol. */
+int fl_module_check(const struct fl_plugin *pl, size_t exported, const char *path, char *err);
+
+/* What the options' texts and maps live in, and where their fields are columns. */
+struct fl_filling {
+	struct fl_arena *arena;
+	struct fl_fields *fields;
+	int dry; /* only checked: fields may be NULL */
+};
+int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, struct fl_filling *f, void *conf, int *line, char *err);
+
+/* A store as a plugin holds it from open() on, long before a task's state stands behind it; plugins see it as
+ * struct fl_store. */
+struct fl_slot {
+	uint32_t magic;
+	struct fl_ctx *ctx;
+	struct fl_store *store; /* of the task's state; NULL before fl_instance_bind */
+	char *name;             /* with the prefix */
+	double ttl;
+	struct fl_slot *next;
+};
+
+struct fl_ctx {
+	uint32_t magic;
+	char *who, *stage, *labels, *prefix, *data_dir;
+	struct fl_fields *fields;
+	int stores;
+	int opening;            /* open() runs: the time for store(), field() and meter() */
+	struct fl_arena arena;  /* what the conf points to */
+	void *conf;
+	struct fl_slot *slot;
+	struct fl_meter *meter;
+	struct fl_events *ev;   /* of the call under way, NULL between calls */
+	double now;             /* of the records that a tick or a source makes */
+	char failed[FL_ERRLEN]; /* what open() asked for and can't have */
+};
+
+extern const struct fl_host fl_host;
+struct fl_ctx *fl_ctx_new(const struct fl_instance_conf *conf);
+void fl_ctx_free(struct fl_ctx *ctx);
+
+#endif
