@@ -93,6 +93,10 @@ struct fl_line *fl_line_new(struct fl_flow *flow, char *err)
 	uint32_t in = flow->is->from == FL_NO_STREAM ? flow->is->to : flow->is->from;
 	const struct fl_plan_stream *s = &flow->plan->stream[in];
 	line->ev[0] = fl_events_new(flow->fields, s->codec, s->limits, 0);
+	line->module = fl_alloc((n + 1) * sizeof *line->module);
+	for (uint32_t k = 0; k < n; k++)
+		if (flow->is->stage[k].module)
+			line->module[k] = fl_module_ref(flow->is->stage[k].module);
 	for (uint32_t k = 0; k < n; k++)
 		if (flow->is->stage[k].kind == FL_STAGE_SCRIPT && !(line->script[k] = fl_line_script(flow, k, err))) {
 			fl_line_free(line);
@@ -110,7 +114,10 @@ void fl_line_free(struct fl_line *line)
 		fl_buf_free(&line->regroup[k]);
 		if (line->script[k])
 			fl_script_close(line->script[k]);
+		if (line->module[k])
+			fl_module_unref(line->module[k]);
 	}
+	free(line->module);
 	fl_dropped_free(line->dropped);
 	free(line->ev);
 	free(line->regroup);
@@ -133,7 +140,7 @@ int fl_task_open(struct fl_task *t, struct fl_line *line, uint32_t partition, st
 			if (fl_script_migrate(to->script, 0, err) < 0)
 				return -1;
 		} else {
-			to->instance = fl_line_instance(line->flow, k, st->module, err);
+			to->instance = fl_line_instance(line->flow, k, line->module[k], err);
 			if (!to->instance || fl_instance_bind(to->instance, state, err) < 0)
 				return -1;
 		}

@@ -32,6 +32,7 @@ struct fl_line {
 	struct fl_flow *flow;
 	struct fl_events **ev;     /* [stages + 1]: the batch that was read, and those that stages' emits make of it */
 	struct fl_script **script; /* [stages]: NULL for plugins */
+	struct fl_module **module; /* [stages]: what instances are opened from; a reload changes it */
 	struct fl_buf *regroup;    /* [stages + 1]: bytes of the records in ev[k] */
 	struct fl_dropped *dropped; /* counters by reason */
 };
