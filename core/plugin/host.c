@@ -144,6 +144,16 @@ static struct fl_str h_header(const struct fl_batch *b, uint32_t i, const char *
 	return fl_header_find(b->headers[i], fl_str(name));
 }
 
+static struct fl_str h_record(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i)
+{
+	return fl_ctx_record(ctx, events_of(ctx, b, i), i);
+}
+
+static int h_each_field(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i, int (*see)(void *arg, const struct fl_cell *), void *arg)
+{
+	return fl_ctx_each_field(ctx, events_of(ctx, b, i), i, see, arg);
+}
+
 /* ---- new records ----------------------------------------------------------------------------------------------- */
 
 static void h_emit_to(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i, uint32_t stream, struct fl_str key, struct fl_str value)
@@ -322,6 +332,7 @@ const struct fl_host fl_host = {
 	.field = h_field, .header = h_header, .emit = h_emit, .emit_to = h_emit_to, .store = h_store, .state_at = h_state_at,
 	.state_changed = h_state_changed, .state_get = h_state_get, .state_put = h_state_put, .state_del = h_state_del,
 	.meter = h_meter, .count = h_count, .data_dir = h_data_dir,
+	.record = h_record, .each_field = h_each_field,
 };
 
 /* ---- the ctx --------------------------------------------------------------------------------------------------- */
@@ -368,6 +379,9 @@ void fl_ctx_free(struct fl_ctx *ctx)
 		free_meter(m);
 	}
 	fl_arena_free(&ctx->arena);
+	fl_arena_free(&ctx->texts);
+	fl_buf_free(&ctx->record);
+	fl_buf_free(&ctx->scratch);
 	free(ctx->conf);
 	free(ctx->who);
 	free(ctx->stage);

@@ -44,11 +44,17 @@ struct fl_ctx {
 	struct fl_meter *meter;
 	struct fl_events *ev;   /* of the call under way, NULL between calls */
 	double now;             /* of the records that a tick or a source makes */
+	struct fl_buf record, scratch; /* of record() and each_field() */
+	struct fl_arena texts;
 	char failed[FL_ERRLEN]; /* what open() asked for and can't have */
 };
 
 extern const struct fl_host fl_host;
 struct fl_ctx *fl_ctx_new(const struct fl_instance_conf *conf);
 void fl_ctx_free(struct fl_ctx *ctx);
+
+/* record.c: the host's record() and each_field() */
+struct fl_str fl_ctx_record(struct fl_ctx *ctx, struct fl_events *ev, uint32_t i);
+int fl_ctx_each_field(struct fl_ctx *ctx, struct fl_events *ev, uint32_t i, int (*see)(void *arg, const struct fl_cell *), void *arg);
 
 #endif
