@@ -172,6 +172,7 @@ static void close_threads(struct fl_app *app)
 		fl_worker_free(app->worker[k]);
 	for (uint32_t k = 0; k < app->sinks; k++)
 		fl_sink_free(app->sink[k]);
+	fl_swap_close_retired();
 }
 
 void fl_app_close(struct fl_app *app)

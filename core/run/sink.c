@@ -351,6 +351,8 @@ void fl_sink_free(struct fl_sink *s)
 {
 	if (!s)
 		return;
+	if (s->box.streams)
+		fl_mailbox_close(&s->box);
 	for (uint32_t k = 0; k < s->parts; k++)
 		fl_segment_unref(s->cursor[k].segment);
 	fl_instance_close(s->instance);

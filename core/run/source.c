@@ -188,6 +188,8 @@ void fl_source_free(struct fl_source *s)
 {
 	if (!s)
 		return;
+	if (s->box.streams)
+		fl_mailbox_close(&s->box);
 	fl_lane_close(&s->lane);
 	fl_line_free(s->line);
 	free(s);

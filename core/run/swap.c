@@ -130,6 +130,16 @@ void fl_mailbox_take(struct fl_mailbox *box)
 	}
 }
 
+void fl_mailbox_close(struct fl_mailbox *box)
+{
+	while (box->first) {
+		struct fl_swap *sw = box->first;
+		box->first = sw->link;
+		fl_swap_retire(sw);
+	}
+	pthread_mutex_destroy(&box->lock);
+}
+
 /* ---- what was replaced ----------------------------------------------------------------------------------------- */
 
 static pthread_mutex_t retired_lock = PTHREAD_MUTEX_INITIALIZER;

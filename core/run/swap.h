@@ -40,6 +40,8 @@ void fl_mailbox_init(struct fl_mailbox *box, struct fl_streams *streams, struct 
 void fl_mailbox_put(struct fl_mailbox *box, struct fl_swap *sw);
 /* On the thread of the mailbox, between two batches: takes all that is there. */
 void fl_mailbox_take(struct fl_mailbox *box);
+/* Its thread has ended: what nobody took is retired. */
+void fl_mailbox_close(struct fl_mailbox *box);
 
 /* Replaced stages that wait for the watch thread; safe from any thread. */
 void fl_swap_retire(struct fl_swap *sw);

@@ -220,6 +220,8 @@ void fl_worker_free(struct fl_worker *w)
 {
 	if (!w)
 		return;
+	if (w->box.streams)
+		fl_mailbox_close(&w->box);
 	fl_lane_close(&w->lane);
 	for (uint32_t k = 0; k < w->lines; k++)
 		fl_line_free(w->line[k]);
