@@ -16,6 +16,8 @@ struct fl_fields;
 struct fl_fields *fl_fields_new(void);
 void fl_fields_free(struct fl_fields *f);
 uint32_t fl_fields_add(struct fl_fields *f, struct fl_str name); /* FL_NO_FIELD: there are FL_COLUMNS_MAX already */
+/* Of a name that was added: `,"name":`, as it stands in a JSON object; p NULL: the name is not UTF-8. */
+struct fl_str fl_fields_member(const struct fl_fields *f, uint32_t col);
 
 /* What a stage said of an event that it did not pass. */
 struct fl_why {
@@ -48,6 +50,7 @@ struct fl_events {
 	uint32_t capacity;
 	struct fl_limits limits;
 	int loaded;                   /* records are in and decoded: a new column is filled at once */
+	const char *stage;            /* who works on it at the moment: named where a write rejects; NULL: nobody */
 };
 
 /* capacity events at most, FL_BATCH_MAX where 0. The columns of names that were added to fields are there from the next
@@ -89,7 +92,8 @@ static inline void fl_events_touch(struct fl_events *ev, struct fl_column *c, ui
 
 void fl_events_emit(struct fl_events *ev, uint32_t before, uint32_t stream, struct fl_str key, struct fl_str value, struct fl_str headers, double time); /* all copied */
 
-/* The record as it stands now, appended to out in the codec to (mostly its own). -1: it can't be said in that codec. */
+/* The record as it stands now, appended to out in the codec to (mostly its own). -1: it can't be said in that codec. A
+ * tombstone (value.p NULL) that nobody wrote to appends nothing: it stays one. */
 int fl_events_encode(struct fl_events *ev, uint32_t i, const struct fl_codec *to, struct fl_buf *out, char *err);
 
 /* A cell as a key: a string's content, any other value's JSON text, p NULL where absent. Valid until begin. */

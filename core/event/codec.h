@@ -7,6 +7,8 @@
 
 #define FL_PAD 64 /* bytes that must be readable behind a value (simdjson looks ahead) */
 
+#define FL_DEPTH_MAX 1024 /* limits.depth is no more than this */
+
 struct fl_events;
 struct fl_decoder;
 

@@ -14,6 +14,8 @@ extern "C" {
 uint32_t fl_number_write(char *to, double v);
 uint32_t fl_integer_write(char *to, int64_t v);
 uint32_t fl_unsigned_write(char *to, uint64_t v);
+/* The shortest without an exponent, as times need it. 0: it takes more than size bytes. */
+uint32_t fl_fixed_write(char *to, uint32_t size, double v);
 
 /* A JSON number. 1: *d is it (an integer up to 2^53, or the double nearest). 2: an integer beyond 2^53 that fits 64
  * bits; *d is the nearest double, *i its bits, *is_unsigned whether only uint64_t holds it. 0: not a number.

@@ -1,0 +1,246 @@
+/* The JSON codec: records that are objects into columns. One pass over the tokens of a record, in which a member's
+ * column is guessed by its position in the record before; a value is read only where somebody named its field. Called
+ * once a batch (and once more for a field that is first used while the batch is worked on), on the batch's thread. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "json.h"
+#include "json_decoder.h"
+#include "json_string.h"
+#include "number.h"
+
+#define SLOTS (2 * FL_COLUMNS_MAX)
+#define SEEN (sizeof((struct fl_decoder *)0)->seen / sizeof(struct fl_json_seen))
+
+static struct fl_decoder *json_open(struct fl_limits limits)
+{
+	struct fl_decoder *d = fl_alloc(sizeof *d);
+	d->limits = limits;
+	d->index = fl_index_new();
+	memset(d->slot, 0xFF, sizeof d->slot);
+	return d;
+}
+
+static void json_close(struct fl_decoder *d)
+{
+	if (!d)
+		return;
+	fl_index_free(d->index);
+	fl_buf_free(&d->scratch);
+	free(d);
+}
+
+static uint32_t hash(struct fl_str key) { return (uint32_t)XXH3_64bits(key.p, key.len) % SLOTS; }
+
+/* Takes in columns that were made since the last batch. What was known of keys by position may be one of them now. */
+static void learn(struct fl_decoder *d, const struct fl_events *ev)
+{
+	for (; d->columns < ev->b.columns; d->columns++) {
+		uint32_t at = hash(ev->b.column[d->columns]->name);
+		while (d->slot[at] != FL_NO_COLUMN)
+			at = (at + 1) % SLOTS;
+		d->slot[at] = (uint16_t)d->columns;
+	}
+	memset(d->seen, 0, sizeof d->seen);
+}
+
+static uint16_t find(const struct fl_decoder *d, const struct fl_events *ev, struct fl_str key)
+{
+	for (uint32_t at = hash(key); d->slot[at] != FL_NO_COLUMN; at = (at + 1) % SLOTS)
+		if (fl_str_eq(ev->b.column[d->slot[at]]->name, key))
+			return d->slot[at];
+	return FL_NO_COLUMN;
+}
+
+/* A key that is not the one expected at its position: looked up, and expected from now on. */
+static __attribute__((noinline)) int32_t column_of(struct fl_decoder *d, const struct fl_events *ev, struct fl_str key, uint32_t position)
+{
+	struct fl_str raw = key;
+	if (memchr(key.p, '\\', key.len)) {
+		d->scratch.len = 0;
+		char *to = fl_buf_room(&d->scratch, key.len);
+		if (fl_json_unescape(to, key.p, key.len, &key.len) < 0)
+			return -1;
+		key.p = to;
+	}
+	uint16_t column = find(d, ev, key);
+	if (position < SEEN && raw.len <= sizeof d->seen->key) {
+		struct fl_json_seen *s = &d->seen[position];
+		s->column = column;
+		s->len = (uint8_t)raw.len;
+		memcpy(s->key, raw.p, raw.len);
+	}
+	return column;
+}
+
+inline int32_t fl_json_column(struct fl_decoder *d, const struct fl_events *ev, struct fl_str key, uint32_t position)
+{
+	if (position < SEEN) {
+		const struct fl_json_seen *s = &d->seen[position];
+		if (s->len == key.len && key.len && memcmp(s->key, key.p, key.len) == 0)
+			return s->column;
+	}
+	return column_of(d, ev, key, position);
+}
+
+inline int fl_json_open(struct fl_decoder *d, struct fl_str record, struct fl_members *m)
+{
+	m->p = record.p;
+	m->depth = d->limits.depth;
+	if (fl_index_text(d->index, record.p, record.len, &m->at, &m->n) < 0)
+		return -1;
+	return fl_members_open(m) ? 0 : -1;
+}
+
+/* What became of reading a record. */
+enum read { READ, MALFORMED, UNREADABLE, HUGE_NUMBER };
+
+static enum read read_string(struct fl_events *ev, struct fl_column *c, uint32_t i, const char *p, uint32_t len)
+{
+	c->str[i] = (struct fl_str){p, len};
+	c->type[i] = FL_STRING;
+	if (!memchr(p, '\\', len))
+		return READ;
+	char *to = fl_arena_alloc(&ev->arena, len);
+	if (fl_json_unescape(to, p, len, &c->str[i].len) < 0)
+		return UNREADABLE;
+	c->str[i].p = to;
+	return READ;
+}
+
+static enum read read_number(struct fl_column *c, uint32_t i, const char *p, uint32_t len)
+{
+	int64_t integer;
+	int is_unsigned;
+	int got = fl_number_read(p, len, &c->num[i], &integer, &is_unsigned);
+	if (got == 1) {
+		c->type[i] = FL_NUMBER;
+		return READ;
+	}
+	if (got != 2)
+		return got < 0 ? HUGE_NUMBER : UNREADABLE;
+	c->type[i] = FL_BIGINT;
+	c->str[i] = (struct fl_str){p, len};
+	return READ;
+}
+
+static enum read read_word(struct fl_column *c, uint32_t i, const char *p, uint32_t len)
+{
+	if (len == 4 && memcmp(p, "null", 4) == 0) {
+		c->type[i] = FL_NULL;
+	} else if (len == 4 && memcmp(p, "true", 4) == 0) {
+		c->type[i] = FL_BOOL;
+		c->num[i] = 1;
+	} else if (len == 5 && memcmp(p, "false", 5) == 0) {
+		c->type[i] = FL_BOOL;
+		c->num[i] = 0;
+	} else {
+		return UNREADABLE;
+	}
+	return READ;
+}
+
+/* The value of a member that somebody named. */
+static inline enum read read_value(struct fl_decoder *d, struct fl_events *ev, struct fl_column *c, uint32_t i, const char *p, uint32_t len)
+{
+	char first = p[0], err[FL_ERRLEN];
+	if (first == '"')
+		return read_string(ev, c, i, p + 1, len - 2);
+	if (first == '-' || (first >= '0' && first <= '9'))
+		return read_number(c, i, p, len);
+	if (first != '{' && first != '[')
+		return read_word(c, i, p, len);
+	c->type[i] = FL_NESTED;
+	c->str[i] = (struct fl_str){p, len};
+	return fl_json_check(c->str[i], d->limits.depth - 1, err) < 0 ? UNREADABLE : READ;
+}
+
+/* Columns from..to of record i; *bad is the member that could not be read. */
+static enum read read_record(struct fl_decoder *d, struct fl_events *ev, uint32_t i, uint32_t from, uint32_t to, struct fl_member *bad)
+{
+	struct fl_members m;
+	struct fl_member f;
+	if (fl_json_open(d, ev->b.value[i], &m) < 0)
+		return MALFORMED;
+	int more;
+	for (uint32_t position = 0; (more = fl_members_next(&m, &f)) > 0; position++) {
+		int32_t col = fl_json_column(d, ev, (struct fl_str){m.p + f.key, f.key_end - f.key}, position);
+		if (col < 0)
+			return MALFORMED;
+		if ((uint32_t)col - from >= to - from)
+			continue;
+		struct fl_column *c = ev->b.column[col];
+		c->at[i] = f.value;
+		c->len[i] = f.value_end - f.value;
+		enum read r = read_value(d, ev, c, i, m.p + f.value, c->len[i]);
+		if (r != READ) {
+			*bad = f;
+			return r;
+		}
+	}
+	return more < 0 ? MALFORMED : READ;
+}
+
+static void reject(struct fl_events *ev, uint32_t i, const char *text)
+{
+	fl_events_reject(ev, i, "decode", (struct fl_str){0}, fl_str(text));
+}
+
+/* One sentence on what is wrong with a record that could not be read: found by a strict walk, apart from the fast path. */
+static void explain(struct fl_decoder *d, struct fl_events *ev, uint32_t i, enum read r, const struct fl_member *bad)
+{
+	char err[FL_ERRLEN], text[2 * FL_ERRLEN];
+	struct fl_str record = ev->b.value[i];
+	if (r == HUGE_NUMBER)
+		snprintf(text, sizeof text, "the field \"%.*s\" holds the number %.*s, which is beyond the range of a double, at byte %u",
+			(int)(bad->key_end - bad->key < 64 ? bad->key_end - bad->key : 64), record.p + bad->key,
+			(int)(bad->value_end - bad->value < 64 ? bad->value_end - bad->value : 64), record.p + bad->value, bad->value);
+	else if (fl_json_check(record, d->limits.depth, err) < 0)
+		snprintf(text, sizeof text, "the record is not valid JSON: %s", err);
+	else
+		snprintf(text, sizeof text, "the record is JSON, but not an object; records of the codec json are objects");
+	reject(ev, i, text);
+}
+
+static void forget(struct fl_events *ev, uint32_t i, uint32_t from, uint32_t to)
+{
+	for (uint32_t c = from; c < to; c++) {
+		ev->b.column[c]->type[i] = FL_ABSENT;
+		ev->b.column[c]->at[i] = UINT32_MAX;
+	}
+}
+
+static void json_decode(struct fl_decoder *d, struct fl_events *ev, uint32_t from, uint32_t to)
+{
+	char text[FL_ERRLEN];
+	if (d->columns != ev->b.columns)
+		learn(d, ev);
+	for (uint32_t i = 0; i < ev->b.n; i++) {
+		struct fl_str record = ev->b.value[i];
+		struct fl_member bad = {0};
+		if (ev->b.outcome[i] != FL_PASS || !record.p)
+			continue;
+		enum read r = READ;
+		if (record.len > d->limits.record) {
+			snprintf(text, sizeof text, "the record has %u bytes; %u are allowed (limit \"record\")", record.len, d->limits.record);
+			reject(ev, i, text);
+		} else if (d->limits.full && from == 0 && fl_json_check(record, d->limits.depth, text) < 0) {
+			r = MALFORMED;
+		} else {
+			r = read_record(d, ev, i, from, to, &bad);
+		}
+		if (r != READ) {
+			explain(d, ev, i, r, &bad);
+			forget(ev, i, from, to);
+		}
+	}
+}
+
+const struct fl_codec fl_codec_json = {
+	.name = "json",
+	.open = json_open,
+	.close = json_close,
+	.decode = json_decode,
+	.encode = fl_json_encode,
+};

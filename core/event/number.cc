@@ -1,0 +1,164 @@
+// Numbers as texts and back: the part of the C++ library that C lacks (std::to_chars, std::from_chars) behind C functions.
+// Called by the codecs and by whoever writes JSON, on any thread.
+#include "number.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+namespace {
+
+constexpr double EXACT = 9007199254740992.0; // 2^53: up to here every integer is a double of its own
+
+// 10^0 to 10^22 are doubles without an error, so that one multiplication or division of an exact mantissa rounds once.
+constexpr double POWER[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                            1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+// The parts of a JSON number's text.
+struct parts {
+	uint64_t mantissa;   // all digits, modulo 2^64
+	const char *lead;    // the first digit
+	uint32_t whole;      // digits before the point
+	uint32_t fraction;   // and behind it
+	int64_t exponent;    // as written
+	bool negative, integer;
+};
+
+inline bool digit(const char *s, const char *end)
+{
+	return s < end && (unsigned char)(*s - '0') < 10;
+}
+
+inline const char *digits(const char *s, const char *end, uint64_t *mantissa)
+{
+	while (digit(s, end))
+		*mantissa = *mantissa * 10 + (uint64_t)(*s++ - '0');
+	return s;
+}
+
+// Takes a JSON number's text apart; false where it is none.
+inline bool split(const char *s, const char *end, parts *n)
+{
+	*n = {};
+	n->negative = s < end && *s == '-';
+	s += n->negative;
+	n->lead = s;
+	s = digits(s, end, &n->mantissa);
+	n->whole = (uint32_t)(s - n->lead);
+	if (n->whole == 0 || (n->whole > 1 && *n->lead == '0'))
+		return false;
+	n->integer = s == end;
+	if (s < end && *s == '.') {
+		const char *point = s++;
+		s = digits(s, end, &n->mantissa);
+		n->fraction = (uint32_t)(s - point - 1);
+		if (n->fraction == 0)
+			return false;
+	}
+	if (s < end && (*s == 'e' || *s == 'E')) {
+		s++;
+		bool minus = s < end && *s == '-';
+		s += s < end && (*s == '-' || *s == '+');
+		if (!digit(s, end))
+			return false;
+		for (; digit(s, end); s++)
+			if (n->exponent < 1000000000000)
+				n->exponent = n->exponent * 10 + (*s - '0');
+		if (minus)
+			n->exponent = -n->exponent;
+	}
+	return s == end;
+}
+
+// Whether a number that from_chars can't hold is too large (and not too small): by the place of its first digit.
+bool too_large(const parts &n)
+{
+	int64_t place = (int64_t)n.whole + n.exponent;
+	const char *s = n.lead;
+	for (uint32_t left = n.whole + n.fraction; left && (*s == '0' || *s == '.'); s++)
+		if (*s == '0') {
+			place--;
+			left--;
+		}
+	return place > 0;
+}
+
+// Any number's nearest double, by the library. -1: beyond one.
+int nearest(const char *p, uint32_t len, const parts &n, double *d)
+{
+	auto r = std::from_chars(p, p + len, *d);
+	if (r.ec == std::errc::result_out_of_range || (r.ec == std::errc() && std::isinf(*d))) {
+		if (too_large(n))
+			return -1;
+		*d = n.negative ? -0.0 : 0.0;
+	}
+	return 1;
+}
+
+// An integer beyond 2^53. 2: it fits 64 bits.
+int big(const char *p, uint32_t len, const parts &n, double *d, int64_t *i, int *is_unsigned)
+{
+	uint64_t u = 0;
+	if (n.whole > 20 || std::from_chars(n.lead, n.lead + n.whole, u).ec != std::errc())
+		return nearest(p, len, n, d);
+	if (n.negative) {
+		if (u > (uint64_t)1 << 63)
+			return nearest(p, len, n, d);
+		u = 0 - u;
+		*is_unsigned = 0;
+		*d = (double)(int64_t)u;
+	} else {
+		*is_unsigned = u > (uint64_t)INT64_MAX;
+		*d = (double)u;
+	}
+	std::memcpy(i, &u, sizeof u);
+	return 2;
+}
+
+} // namespace
+
+extern "C" int fl_number_read(const char *p, uint32_t len, double *d, int64_t *i, int *is_unsigned)
+{
+	parts n;
+	if (!split(p, p + len, &n))
+		return 0;
+	uint64_t count = (uint64_t)n.whole + n.fraction;
+	bool exact = count <= 19 && n.mantissa <= (uint64_t)1 << 53;
+	if (n.integer && !exact)
+		return big(p, len, n, d, i, is_unsigned);
+	int64_t e = n.exponent - n.fraction;
+	if (!exact || e < -22 || e > 22)
+		return nearest(p, len, n, d);
+	double v = (double)n.mantissa;
+	v = e < 0 ? v / POWER[-e] : v * POWER[e];
+	*d = n.negative ? -v : v;
+	return 1;
+}
+
+extern "C" uint32_t fl_integer_write(char *to, int64_t v)
+{
+	return (uint32_t)(std::to_chars(to, to + FL_NUMBER_MAX, v).ptr - to);
+}
+
+extern "C" uint32_t fl_unsigned_write(char *to, uint64_t v)
+{
+	return (uint32_t)(std::to_chars(to, to + FL_NUMBER_MAX, v).ptr - to);
+}
+
+extern "C" uint32_t fl_number_write(char *to, double v)
+{
+	if (std::fabs(v) <= EXACT && v == (double)(int64_t)v) {
+		if (v == 0 && std::signbit(v)) {
+			std::memcpy(to, "-0", 2);
+			return 2;
+		}
+		return fl_integer_write(to, (int64_t)v);
+	}
+	return (uint32_t)(std::to_chars(to, to + FL_NUMBER_MAX, v).ptr - to);
+}
+
+extern "C" uint32_t fl_fixed_write(char *to, uint32_t size, double v)
+{
+	auto r = std::to_chars(to, to + size, v, std::chars_format::fixed);
+	return r.ec == std::errc() ? (uint32_t)(r.ptr - to) : 0;
+}
