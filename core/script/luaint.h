@@ -6,7 +6,7 @@
 
 #include <lua.h>
 
-/* Makes the type known to L; once a state, before any function below. Opens LuaJIT's ffi where no one has before
+/* Makes the type known to L; once a state, before any function below, after the libraries base and string. Opens LuaJIT's ffi where no one has before
  * (it is then found in the registry's _LOADED.ffi; never call luaopen_ffi a second time on a state). */
 void fl_lua_int_open(lua_State *L);
 
@@ -17,7 +17,7 @@ void fl_lua_int_push(lua_State *L, int64_t bits, int is_unsigned);
  * something else, plain numbers included. */
 int fl_lua_int_get(lua_State *L, int idx, int64_t *bits, int *is_unsigned);
 
-/* json.int: makes one of a string of digits or a whole number. Raises on anything else. */
-int fl_lua_int_make(lua_State *L);
+/* Pushes the function json.int: makes one of a string of digits or a whole number, raises on anything else. */
+void fl_lua_int_make(lua_State *L);
 
 #endif
