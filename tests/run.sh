@@ -123,7 +123,7 @@ lint() {
 	need luacheck lint/luacheck && one lint/luacheck 60 luacheck -q --no-color .
 	if need shellcheck lint/shellcheck; then
 		mapfile -t shells < <(git ls-files -co --exclude-standard -- '*.sh' .ci/run)
-		one lint/shellcheck 120 shellcheck -x "${shells[@]}"
+		one lint/shellcheck 120 shellcheck -x -S warning "${shells[@]}"
 	fi
 	need clang-tidy lint/clang-tidy && one lint/clang-tidy 600 make --no-print-directory -k -j"$JOBS" tidy BUILD="$BUILD"
 }

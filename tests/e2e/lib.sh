@@ -4,7 +4,6 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
 BUILD=${BUILD:-build}
-here=$PWD
 fairlead=$(realpath -m "$BUILD/fairlead")
 work=$(mktemp -d "${TMPDIR:-/tmp}/fairlead-e2e-XXXXXX")
 data=$work/data
@@ -13,7 +12,7 @@ conf=$work/conf/yacht.lua
 pid=
 failures=0
 # Programs under a sanitizer are slow: every wait is that much longer.
-patience=30
+export patience=30
 case $BUILD in *asan* | *tsan*) patience=90 ;; esac
 
 finish() {
@@ -25,7 +24,7 @@ finish() {
 		echo "# the daemon's log ends:"
 		tail -n 25 "$log" 2>/dev/null | sed 's/^/# /'
 	fi
-	[ -n "${KEEP:-}" ] && echo "# kept: $work" || rm -rf "$work"
+	if [ -n "${KEEP:-}" ]; then echo "# kept: $work"; else rm -rf "$work"; fi
 	[ $status -eq 0 ] && [ $failures -gt 0 ] && status=1
 	exit $status
 }

@@ -164,6 +164,21 @@ def rows(args, enriched):
     result("sqlite: one row for each enriched event, in order, with its values (%d)" % sum(map(len, got.values())), bad)
 
 
+def stepwise(args, enriched):
+    """Each version of the script was seen, and once a partition has seen one it never sees an older one again."""
+    bad, seen = [], set()
+    for p, of in sorted(enriched.items()):
+        at = 0
+        for r in of:
+            v = r.fields.get("v", 0)
+            seen.add(v)
+            if v < at:
+                bad.append("enriched_data/%d/%d: version %d after %d" % (p, r.offset, v, at))
+            at = v
+    bad += ["version %d made no record" % v for v in range(1, args.versions + 1) if v not in seen]
+    result("each of %d versions is seen, and none after a later one" % args.versions, bad)
+
+
 def main():
     parse = argparse.ArgumentParser()
     parse.add_argument("--fairlead", required=True)
@@ -171,6 +186,7 @@ def main():
     parse.add_argument("--data", required=True)
     parse.add_argument("--ignore", default=["time_taken"], type=lambda s: s.split(","), help="fields that depend on the clock")
     parse.add_argument("--no-pipe", action="store_true", help="the script is not the one that made the records")
+    parse.add_argument("--versions", default=0, type=int, help="how many versions the script had; the field v says which")
     args = parse.parse_args()
 
     raw, enriched, late = (read(args, s) for s in ("raw_sensor_data", "enriched_data", "late_sensor_data"))
@@ -182,6 +198,8 @@ def main():
     if not args.no_pipe:
         against_pipe(args, raw, enriched)
     rows(args, enriched)
+    if args.versions:
+        stepwise(args, enriched)
     sys.exit(failed > 0)
 
 
