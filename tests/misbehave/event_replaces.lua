@@ -1,0 +1,6 @@
+-- event_replaces\.lua:4: .*
+function transform(e)
+	if e.bad then
+		string.format = nil
+	end
+end

@@ -1,0 +1,2 @@
+-- load_empty\.lua
+local nothing = 1

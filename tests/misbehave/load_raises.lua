@@ -1,0 +1,3 @@
+-- load_raises\.lua:2: .*boom
+error("boom")
+function transform() end
