@@ -216,6 +216,13 @@ static int run_from(struct fl_line *line, struct fl_task *t, uint32_t level, uin
 	return 0;
 }
 
+/* Reading a value can't fail in the stages' eyes: whether one did is asked before anything that came of it is committed. */
+static int check_state(const struct fl_task *t, char *err)
+{
+	const char *failed = fl_state_failed(t->state);
+	return failed ? fl_err(err, "%s", failed) : 0;
+}
+
 int fl_line_run(struct fl_line *line, struct fl_task *t, struct fl_output *out, char *err)
 {
 	struct fl_events *ev = line->ev[0];
@@ -224,7 +231,7 @@ int fl_line_run(struct fl_line *line, struct fl_task *t, struct fl_output *out, 
 	for (uint32_t i = 0; i < ev->b.n; i++)
 		newest = ev->b.time[i] > newest ? ev->b.time[i] : newest;
 	fl_state_time(t->state, newest);
-	return run_from(line, t, 0, 0, out, err);
+	return run_from(line, t, 0, 0, out, err) < 0 ? -1 : check_state(t, err);
 }
 
 int fl_task_ticks(const struct fl_task *t)
@@ -254,7 +261,7 @@ int fl_line_tick(struct fl_line *line, struct fl_task *t, struct fl_output *out,
 		if (ev->emits && run_pieces(line, t, 0, k + 1, out, err) < 0)
 			return -1;
 	}
-	return 0;
+	return check_state(t, err);
 }
 
 void fl_task_flush(struct fl_task *t)

@@ -30,8 +30,10 @@ static int read_changelog(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 		size_t at = 0;
 		int64_t offset = seg->base;
 		while (fl_segment_next(seg, &at, &r) > 0) {
-			if (offset >= from)
-				fl_store_apply(log->store, r.key, r.value, offset);
+			if (offset >= from && fl_store_apply(log->store, r.key, r.value, offset, err) < 0) {
+				fl_segment_unref(seg);
+				return -1;
+			}
 			offset++;
 		}
 		from = seg->base + seg->n;

@@ -13,6 +13,8 @@ struct fl_state *fl_state_open(const struct fl_state_conf *conf, char *err)
 	struct fl_state *st = fl_alloc(sizeof *st);
 	st->who = fl_strdup(conf->who ? conf->who : "state");
 	st->limit = conf->overlay ? conf->overlay : OVERLAY;
+	st->restore = conf->restore;
+	st->arg = conf->arg;
 	if (!conf->dir)
 		return st;
 	st->dir = fl_strdup(conf->dir);
@@ -70,6 +72,17 @@ static struct fl_store *find_store(const struct fl_state *st, const char *name)
 	return NULL;
 }
 
+/* One that could not be restored: nobody has seen it, but what the changelog gave it may wait for a checkpoint. */
+static void forget_store(struct fl_state *st, struct fl_store *s)
+{
+	for (uint32_t i = st->unsaved.n; i > 0; i--)
+		if (i <= st->unsaved.n && st->unsaved.at[i - 1] && st->unsaved.at[i - 1]->store == s)
+			fl_entries_cut(&st->unsaved, i);
+	st->stores--;
+	FL_ASSERT(st->store[st->stores] == s);
+	store_free(s);
+}
+
 struct fl_store *fl_state_store(struct fl_state *st, const char *name, double ttl, char *err)
 {
 	struct fl_store *s = find_store(st, name);
@@ -91,7 +104,10 @@ struct fl_store *fl_state_store(struct fl_state *st, const char *name, double tt
 	*s = (struct fl_store){.state = st, .name = fl_strdup(name), .ttl = ttl, .on_disk = there, .db = db, .position = position};
 	st->store = fl_realloc(st->store, (st->stores + 1) * sizeof(struct fl_store *));
 	st->store[st->stores++] = s;
-	return s;
+	if (!st->restore || st->restore(st->arg, s, err) == 0)
+		return s;
+	forget_store(st, s);
+	return NULL;
 }
 
 const char *fl_store_name(const struct fl_store *s) { return s->name; }

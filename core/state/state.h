@@ -67,10 +67,11 @@ void fl_state_collect(struct fl_state *st, void (*see)(void *arg, struct fl_stor
 
 /* Checkpoint. due: whether the overlay asks for one now, whatever the time. next[]: for each store in the order of
  * fl_state_stores, the changelog offset behind the last collected and committed change; with conf.dir NULL it may be NULL.
- * A snapshot takes values as they are: everything must be collected (conf.dir NULL: need not) and committed before. */
+ * A snapshot takes values as they are: what is collected must be committed before, and where something is not
+ * collected yet there is none (conf.dir NULL has no log: nothing need be). One at a time. */
 int fl_state_due(const struct fl_state *st);
 uint32_t fl_state_stores(struct fl_state *st, struct fl_store **out, uint32_t max);
-struct fl_snapshot *fl_state_snapshot(struct fl_state *st, const int64_t *next); /* NULL: nothing changed */
+struct fl_snapshot *fl_state_snapshot(struct fl_state *st, const int64_t *next); /* NULL: not now, or nothing changed */
 int fl_snapshot_write(struct fl_snapshot *sn, char *err);         /* any thread; a full disk is an error: try again later */
 void fl_state_settled(struct fl_state *st, struct fl_snapshot *sn, int written); /* frees sn */
 

@@ -42,6 +42,8 @@ struct fl_snapshot {
 struct fl_state {
 	char *dir, *who; /* dir NULL: none that lasts */
 	size_t limit;
+	int (*restore)(void *arg, struct fl_store *s, char *err);
+	void *arg;
 	double time;
 	struct fl_store **store;
 	uint32_t stores;
