@@ -1,5 +1,6 @@
 /* `fairlead dlq`: the dead letters of an app. */
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 

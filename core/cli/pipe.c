@@ -1,5 +1,6 @@
 /* `fairlead pipe`: one pipeline on stdin and stdout. */
 #include <getopt.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "../base/log.h"

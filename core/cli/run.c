@@ -1,5 +1,6 @@
 /* `fairlead run`: opens the apps, waits for signals or for the end, drains. Main thread. */
 #include <getopt.h>
+#include <stdio.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* `fairlead send`: JSON lines from stdin into a stream, beside the running daemon or without one. */
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 

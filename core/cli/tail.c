@@ -1,6 +1,7 @@
 /* `fairlead tail`: prints the records of a stream, beside the running daemon. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
