@@ -27,6 +27,7 @@ struct fl_plan_stage {
 	char *name;  /* "speed", "transforms/enrich.lua" */
 	char *id;    /* unique in its flow: its option name = "…" where given, else speed, speed-2, enrich (a script's stem) */
 	char *path;  /* the file */
+	char *root;  /* of a script: the scripts directory it was found in, which its require begins at */
 	int line;
 	struct fl_value opts; /* a map without the host's own (name, memory, fuel, rate) */
 	size_t memory;        /* scripts */
@@ -58,8 +59,12 @@ struct fl_plan {
 	struct fl_plan_flow *flow;
 	uint32_t flows;
 	int power;          /* option { durability = "power" } */
+	int64_t state_memory; /* option { state_memory = "64MiB" }: of a task's overlay; 0: as it is */
 	struct fl_value kafka, option; /* maps as written */
 };
+
+/* The directories that scripts are looked up in after the conf's own ../scripts, in order; copied. Before threads start. */
+void fl_plan_dirs(const char *const *dirs, uint32_t n);
 
 /* Reads and checks a conf. Secrets from env are masked from then on. An error is "conf/yacht.lua:12: …". Warnings
  * (streams nobody writes or reads) go to warn, one a line. */

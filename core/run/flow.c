@@ -53,7 +53,7 @@ struct fl_script *fl_line_script(struct fl_flow *flow, uint32_t k, char *err)
 {
 	const struct fl_plan_stage *st = &flow->is->stage[k];
 	char *labels = fl_printf("%s,stage=\"%s\"", flow->labels, st->id);
-	struct fl_script_conf conf = {.path = st->path, .name = st->name, .lib = flow->plan->scripts, .who = flow->who,
+	struct fl_script_conf conf = {.path = st->path, .name = st->name, .lib = st->root, .who = flow->who,
 		.labels = labels, .opts = &st->opts, .memory = st->memory, .fuel = st->fuel, .stores = 1,
 		.stream = find_stream, .arg = (void *)flow->plan};
 	struct fl_script *sc = fl_script_open(&conf, err);

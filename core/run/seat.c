@@ -113,7 +113,8 @@ int fl_seat_open(struct fl_lane *lane, struct fl_seat *seat, char *err)
 	*o = (struct opening){lane, seat};
 	char *who = fl_printf("%s[%u]", seat->flow->who, seat->task.partition);
 	char *dir = fl_printf("%s/state/%s-%u", lane->app->dir, seat->flow->is->name, seat->task.partition);
-	struct fl_state_conf conf = {.dir = dir, .who = who, .restore = restore_store, .arg = o};
+	struct fl_state_conf conf = {.dir = dir, .who = who, .restore = restore_store, .arg = o,
+		.overlay = (size_t)lane->app->plan->state_memory};
 	struct fl_state *state = fl_state_open(&conf, err);
 	free(dir);
 	free(who);
