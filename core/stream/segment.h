@@ -1,6 +1,7 @@
 /* A segment: some records of one partition, one behind the other in one block of memory, as the embedded store keeps
- * them in a row and as readers get them. Counted references; immutable once committed. Framing of a record: f64 time, u32 value
- * length, u32 key length (UINT32_MAX: none), u32 header length, then key, headers, value; FL_PAD bytes behind all. */
+ * them in a row and as readers get them. Counted references; immutable once committed. Framing of a record: f64 time, u32
+ * value length (UINT32_MAX: a tombstone), u32 key length (UINT32_MAX: none), u32 header length, then key, headers, value;
+ * FL_PAD bytes behind all, which are not stored. */
 #ifndef FL_STREAM_SEGMENT_H
 #define FL_STREAM_SEGMENT_H
 
@@ -11,7 +12,7 @@
 struct fl_segment {
 	_Atomic uint32_t refs;
 	uint32_t n;
-	int64_t base;  /* offset of its first record; set at the commit */
+	int64_t base;  /* offset of its first record; -1 until the commit sets it */
 	double time;   /* wall clock of its commit: what retention by age goes by */
 	size_t size;   /* bytes of the records */
 	char *bytes;
