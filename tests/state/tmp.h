@@ -27,7 +27,7 @@ static inline int tmp_remove(void **unused)
 {
 	(void)unused;
 	char cmd[128];
-	snprintf(cmd, sizeof cmd, "chmod -R u+rwx %s; rm -rf %s", tmp, tmp);
+	snprintf(cmd, sizeof cmd, "rm -rf %s", tmp);
 	return system(cmd);
 }
 
