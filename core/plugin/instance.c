@@ -24,7 +24,7 @@ struct fl_instance *fl_instance_open(struct fl_module *m, const struct fl_instan
 	struct fl_instance *in = fl_alloc(sizeof *in);
 	struct fl_ctx *ctx = fl_ctx_new(conf);
 	*in = (struct fl_instance){fl_module_ref(m), m->plugin, NULL, ctx};
-	struct fl_filling f = {.arena = &ctx->arena, .fields = conf->fields};
+	struct fl_filling f = {.word = "plugin", .arena = &ctx->arena, .fields = conf->fields};
 	int line, opened = 0;
 	err[0] = 0;
 	ctx->conf = fl_alloc(m->plugin->conf_size + 1);

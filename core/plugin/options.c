@@ -1,5 +1,5 @@
-/* Options: from what the conf says to the struct that the plugin laid out. Called by the plan's check (dry) and when an
- * instance is opened. The same conversion serves both, so that what passes the check also opens. */
+/* Options: from what the conf says to the struct that the plugin laid out. Called by the plan's check (dry; for its own
+ * words too) and when an instance is opened. The same conversion serves both, so that what passes the check also opens. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -56,10 +56,10 @@ static char *describe(const struct fl_value *v)
 	return said;
 }
 
-static int wrong(const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v, const char *takes_what, char *err)
+static int wrong(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v, const char *takes_what, char *err)
 {
 	char *found = describe(v);
-	fl_err(err, "option \"%s\" of plugin \"%s\" takes %s; found %s", o->name, pl->name, takes_what, found);
+	fl_err(err, "option \"%s\" of %s \"%s\" takes %s; found %s", o->name, f->word, pl->name, takes_what, found);
 	free(found);
 	return -1;
 }
@@ -77,7 +77,7 @@ static int choice(const char *choices, const char *text)
 	return -1;
 }
 
-static int wrong_choice(const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v, char *err)
+static int wrong_choice(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v, char *err)
 {
 	char *copy = fl_strdup(o->choices), *said = NULL, *rest = copy;
 	const char *names[64], *near = NULL;
@@ -89,7 +89,7 @@ static int wrong_choice(const struct fl_plugin *pl, const struct fl_option *o, c
 	struct fl_buf list = {0};
 	for (uint32_t i = 0; i < n; i++)
 		fl_buf_printf(&list, "%s\"%s\"", i == 0 ? "" : i + 1 < n ? ", " : " or ", names[i]);
-	wrong(pl, o, v, list.p ? list.p : "nothing", err);
+	wrong(f, pl, o, v, list.p ? list.p : "nothing", err);
 	if (near) {
 		said = fl_strdup(err);
 		fl_err(err, "%s; did you mean \"%s\"?", said, near);
@@ -110,11 +110,11 @@ static int column(struct fl_filling *f, const struct fl_plugin *pl, const struct
 	if (f->dry && pl->kind != FL_SOURCE)
 		return 0;
 	if (!f->fields)
-		return fl_err(err, "option \"%s\" of plugin \"%s\" is a field, but a source has no records to read", o->name, pl->name);
+		return fl_err(err, "option \"%s\" of %s \"%s\" is a field, but a source has no records to read", o->name, f->word, pl->name);
 	*to = fl_fields_add(f->fields, fl_str(name));
 	if (*to == FL_NO_FIELD)
-		return fl_err(err, "option \"%s\" of plugin \"%s\" asks for one field more than the %d that a pipeline can have", o->name,
-		              pl->name, FL_COLUMNS_MAX);
+		return fl_err(err, "option \"%s\" of %s \"%s\" asks for one field more than the %d that a pipeline can have", o->name,
+		              f->word, pl->name, FL_COLUMNS_MAX);
 	return 0;
 }
 
@@ -122,15 +122,15 @@ static int fill_map(struct fl_filling *f, const struct fl_plugin *pl, const stru
                     struct fl_map *to, int *line, char *err)
 {
 	if ((v->kind != FL_V_MAP && v->kind != FL_V_LIST) || v->n == 0)
-		return wrong(pl, o, v, takes(o->type), err);
+		return wrong(f, pl, o, v, takes(o->type), err);
 	struct fl_map_entry *entry = fl_arena_alloc(f->arena, v->n * sizeof *entry);
 	for (uint32_t i = 0; i < v->n; i++) {
 		const struct fl_value *item = &v->item[i];
 		*line = item->line;
 		if ((item->kind != FL_V_STRING && item->kind != FL_V_WORD) || !item->text[0]) {
 			char *found = describe(item);
-			fl_err(err, "entry \"%.64s\" of option \"%s\" of plugin \"%s\" takes the name of a field, or time \"field\"; found %s",
-			       item->name ? item->name : "", o->name, pl->name, found);
+			fl_err(err, "entry \"%.64s\" of option \"%s\" of %s \"%s\" takes the name of a field, or time \"field\"; found %s",
+			       item->name ? item->name : "", o->name, f->word, pl->name, found);
 			free(found);
 			return -1;
 		}
@@ -180,16 +180,16 @@ static int fill(struct fl_filling *f, const struct fl_plugin *pl, const struct f
 		return fill_map(f, pl, o, v, to, line, err);
 	case FL_OPT_FIELD:
 		if (v->kind != FL_V_STRING || !v->text[0])
-			return wrong(pl, o, v, takes(o->type), err);
+			return wrong(f, pl, o, v, takes(o->type), err);
 		return column(f, pl, o, v->text, to, err);
 	case FL_OPT_CHOICE:
 		at = v->kind == FL_V_STRING ? choice(o->choices, v->text) : -1;
 		if (at < 0)
-			return wrong_choice(pl, o, v, err);
+			return wrong_choice(f, pl, o, v, err);
 		*(uint32_t *)to = (uint32_t)at;
 		return 0;
 	default:
-		return fill_plain(f, o, v, to) != 0 ? wrong(pl, o, v, takes(o->type), err) : 0;
+		return fill_plain(f, o, v, to) != 0 ? wrong(f, pl, o, v, takes(o->type), err) : 0;
 	}
 }
 
@@ -215,7 +215,7 @@ static void fill_nothing(const struct fl_option *o, char *conf)
 		*(uint32_t *)(conf + o->offset) = FL_NO_STREAM;
 }
 
-static int unknown(const struct fl_plugin *pl, const char *name, char *err)
+static int unknown(const struct fl_filling *f, const struct fl_plugin *pl, const char *name, char *err)
 {
 	const char *names[512] = {0}, *near;
 	uint32_t n = 0;
@@ -226,18 +226,18 @@ static int unknown(const struct fl_plugin *pl, const char *name, char *err)
 	}
 	near = fl_nearest(name, names, n);
 	char *shown = masked(name);
-	fl_err(err, "unknown option \"%s\" of plugin \"%s\" (it has %.250s)%s%s%s", shown, pl->name, n ? has.p : "no options",
+	fl_err(err, "unknown option \"%s\" of %s \"%s\" (it has %.250s)%s%s%s", shown, f->word, pl->name, n ? has.p : "no options",
 	       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	free(shown);
 	fl_buf_free(&has);
 	return -1;
 }
 
-static int check_names(const struct fl_plugin *pl, const struct fl_value *opts, int *line, char *err)
+static int check_names(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_value *opts, int *line, char *err)
 {
 	if (opts && opts->n && opts->kind != FL_V_MAP) {
 		*line = opts->item[0].line;
-		return fl_err(err, "the options of plugin \"%s\" take names: write plugin \"%s\" { name = value }", pl->name, pl->name);
+		return fl_err(err, "the options of %s \"%s\" take names: write %s \"%s\" { name = value }", f->word, pl->name, f->word, pl->name);
 	}
 	for (uint32_t i = 0; opts && i < opts->n; i++) {
 		const struct fl_option *o = pl->options;
@@ -245,7 +245,7 @@ static int check_names(const struct fl_plugin *pl, const struct fl_value *opts, 
 			o++;
 		if (!o || !o->name) {
 			*line = opts->item[i].line;
-			return unknown(pl, opts->item[i].name, err);
+			return unknown(f, pl, opts->item[i].name, err);
 		}
 	}
 	return 0;
@@ -253,14 +253,14 @@ static int check_names(const struct fl_plugin *pl, const struct fl_value *opts, 
 
 int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, struct fl_filling *f, void *conf, int *line, char *err)
 {
-	if (check_names(pl, opts, line, err) != 0)
+	if (check_names(f, pl, opts, line, err) != 0)
 		return -1;
 	for (const struct fl_option *o = pl->options; o && o->name; o++) {
 		const struct fl_value *given = fl_value_get(opts, o->name), *v = given;
 		struct fl_value by_default = {0};
 		*line = given ? given->line : opts ? opts->line : 0;
 		if (!given && o->standard && strcmp(o->standard, "!") == 0)
-			return fl_err(err, "plugin \"%s\" needs the option \"%s\" (%s): %s", pl->name, o->name, o->help, takes(o->type));
+			return fl_err(err, "%s \"%s\" needs the option \"%s\" (%s): %s", f->word, pl->name, o->name, o->help, takes(o->type));
 		if (!given && o->standard) {
 			by_default = standard(o);
 			v = &by_default;
@@ -276,7 +276,7 @@ int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, str
 int fl_options_check(const struct fl_plugin *pl, const struct fl_value *opts, int *line, char *err)
 {
 	struct fl_arena arena = {0};
-	struct fl_filling f = {.arena = &arena, .dry = 1};
+	struct fl_filling f = {.word = "plugin", .arena = &arena, .dry = 1};
 	void *conf = fl_alloc(pl->conf_size + 1);
 	int unused;
 	int rc = fl_options_fill(pl, opts, &f, conf, line ? line : &unused, err);

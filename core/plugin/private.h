@@ -1,5 +1,4 @@
-/* What the files of core/plugin share: the private copy of a .so, the filling of a conf struct, and an instance as the
- * host sees it. */
+/* What the files of core/plugin share: the private copy of a .so, and an instance as the host sees it. */
 #ifndef FL_PLUGIN_PRIVATE_H
 #define FL_PLUGIN_PRIVATE_H
 
@@ -12,14 +11,6 @@ int fl_module_copy(const char *path, char *err);
 /* All that the host relies on in what a library exports; what is wrong is said with the file, both versions and the
  * remedy. exported: bytes of the symbol. */
 int fl_module_check(const struct fl_plugin *pl, size_t exported, const char *path, char *err);
-
-/* What the options' texts and maps live in, and where their fields are columns. */
-struct fl_filling {
-	struct fl_arena *arena;
-	struct fl_fields *fields;
-	int dry; /* only checked: fields may be NULL */
-};
-int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, struct fl_filling *f, void *conf, int *line, char *err);
 
 /* A store as a plugin holds it from open() on, long before a task's state stands behind it; plugins see it as
  * struct fl_store. */
