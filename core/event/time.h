@@ -12,7 +12,8 @@ struct fl_time_spec {
 
 /* ISO 8601 ("2024-05-12T02:11:37.25Z", with zone or without: UTC; a space for the T) or by format. -1: not one. */
 int fl_time_parse(const char *format, struct fl_str text, double *t);
-/* "2024-05-12T02:11:37.25Z": as short as it reads back. Returns the length; to has 40 bytes. */
+/* "2024-05-12T02:11:37.25Z": as short as it reads back (up to 18 digits of a fraction); a time outside
+ * of the years 0000 to 9999 is its number. Returns the length; to has 40 bytes. */
 uint32_t fl_time_write(char *to, double t);
 
 /* One event: *t from its cell. -1: the cell holds no time; *t stays as it was. */
