@@ -1,0 +1,192 @@
+/* A torture set of records, judged by Python's JSON parser (judge.py) and by the codec: both must accept the same ones
+ * and find the same values. Without python3 the test is skipped. */
+#include "batch_helper.h"
+
+#include <unistd.h>
+
+#define FIELDS 5 /* in the order of judge.py */
+#define COLUMNS "x y  \xC3\xA9 id"
+
+/* Records, each with a u32 length before it. */
+static struct fl_buf set;
+static uint32_t records;
+
+static void add(const char *p, size_t n)
+{
+	uint32_t len = (uint32_t)n;
+	fl_buf_add(&set, &len, sizeof len);
+	fl_buf_add(&set, p, n);
+	records++;
+}
+
+#define R(s) {s, sizeof(s) - 1}
+static const struct fl_str whole[] = {
+	R("{}"), R(" \t\r\n{ \t\r\n} \t\r\n"), R("{\"x\":1}"), R("{ \"x\" : 1 , \"y\" : 2 }"), R("\n{\n\t\"x\"\n:\n1\n,\n\"y\"\t:\r2\n}\n"),
+	R("{\"id\":\"sailboat-0001\",\"x\":21.0250,\"y\":52.4375,\"timestamp\":1715479897.123456}"),
+	R("{\"x\":0,\"y\":-0,\"\":-0.0,\"\xC3\xA9\":0.0,\"id\":0e0}"), R("{\"x\":1e400}"), R("{\"z\":1e400}"), R("{\"x\":-1e400,\"x\":1}"), R("{\"x\":1e-400,\"y\":-1e-400}"),
+	R("{\"x\":9007199254740991,\"y\":9007199254740992,\"\":9007199254740993,\"id\":-9007199254740993}"),
+	R("{\"x\":9223372036854775807,\"y\":9223372036854775808,\"\":-9223372036854775808,\"id\":-9223372036854775809}"),
+	R("{\"x\":18446744073709551615,\"y\":18446744073709551616,\"id\":123456789012345678901234567890}"),
+	R("{\"x\":1.7976931348623157e308,\"y\":1.7976931348623159e308}"), R("{\"x\":5e-324,\"y\":2.2250738585072014E-308,\"id\":1E+5}"),
+	R("{\"x\":0.1,\"y\":123456789.123456789,\"\":1e23,\"id\":8.41e21}"), R("{\"x\":01}"), R("{\"x\":1.}"), R("{\"x\":.5}"), R("{\"x\":+1}"), R("{\"x\":-}"), R("{\"x\":1e}"),
+	R("{\"x\":NaN}"), R("{\"x\":Infinity}"), R("{\"x\":-Infinity}"), R("{\"x\":nul}"), R("{\"x\":nulll}"), R("{\"x\":True}"), R("{\"x\":0x1}"), R("{\"x\":1 2}"),
+	R("{\"x\":true,\"y\":false,\"\":null,\"id\":[],\"\xC3\xA9\":{}}"), R("{\"x\":[1,2,[3,{\"x\":4}]],\"y\":{\"x\":{\"y\":[]}},\"id\":[{}]}"),
+	R("{\"x\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"y\":\"\\u0000\\u001F\\u00e9\\u20AC\"}"), R("{\"x\":\"\\uD83D\\uDE00\",\"y\":\"\xF0\x9F\x98\x80\"}"),
+	R("{\"x\":\"\\uD83D\"}"), R("{\"x\":\"\\uDE00\"}"), R("{\"x\":\"\\uD83D\\uD83D\"}"), R("{\"x\":\"\\uD83Dx\"}"), R("{\"z\":\"\\uDE00\"}"), R("{\"\\uDE00\":1}"),
+	R("{\"x\":\"\\x\"}"), R("{\"x\":\"\\u12G4\"}"), R("{\"x\":\"\\u12\"}"), R("{\"x\":\"\\\"}"), R("{\"x\":\"\\\\\"}"), R("{\"x\":\"\\\\\\\"}"), R("{\"x\":\"a\tb\"}"), R("{\"x\":\"a\0b\"}"),
+	R("{\"\\u0078\":1,\"\\u0069\\u0064\":2,\"\\u00e9\":3}"), R("{\"\":1}"), R("{\"\":1,\"\":2}"), R("{\"x\":1,\"x\":2,\"x\":3}"), R("{\"x\":1,\"\\u0078\":\"two\"}"), R("{\"x\":{\"x\":1},\"x\":[2]}"),
+	R("{\"x\":\"\xC3\xA9\xE2\x82\xAC\"}"), R("{\"x\":\"\xC3\"}"), R("{\"x\":\"\x80\"}"), R("{\"x\":\"\xC0\xAF\"}"), R("{\"x\":\"\xED\xA0\x80\"}"), R("{\"x\":\"\xF4\x90\x80\x80\"}"), R("{\"x\":\"\xEF\xBF\xBF\"}"), R("{\xC3\xA9:1}"),
+	R("\xEF\xBB\xBF{}"), R("\xFF\xFE{}"), R(""), R(" "), R("["), R("]"), R("[]"), R("[{\"x\":1}]"), R("\"x\""), R("1"), R("null"), R("{{}}"), R("{\"x\":1}{}"), R("{\"x\":1},"), R("{\"x\":1}\0"), R("{\"x\":1}x"),
+	R("{\"x\"}"), R("{\"x\":}"), R("{:1}"), R("{,}"), R("{\"x\":1,,\"y\":2}"), R("{\"x\":1,}"), R("{\"x\":[1,]}"), R("{\"x\":[,1]}"), R("{\"x\":{]}}"), R("{\"x\":[}]}"), R("{\"x\":(1)}"), R("{'x':1}"), R("{x:1}"), R("{\"x\":1;\"y\":2}"),
+	R("{\"x\":\"a\"\"b\"}"), R("{\"x\":\"a\"b}"), R("{\"x\":tru\"e\"}"), R("{\"x\":1/*c*/}"), R("{//\n\"x\":1}"), R("{\"x\":1\x0C}"), R("{\"x\":1\xC2\xA0}"), R("{\"x\":\\\"a\"}"), R("{\"z\":\\,\"x\":1}"), R("{\"x\":\"\x7F\"}"),
+};
+
+static void add_nested(int depth, char open, char close)
+{
+	struct fl_buf b = {0};
+	FL_BUF_LIT(&b, "{\"x\":");
+	for (int k = 1; k < depth; k++)
+		fl_buf_printf(&b, open == '{' && k + 1 < depth ? "{\"a\":" : "%c", open);
+	for (int k = 1; k < depth; k++)
+		fl_buf_byte(&b, close);
+	fl_buf_byte(&b, '}');
+	add(b.p, b.len);
+	fl_buf_free(&b);
+}
+
+static void add_long(void)
+{
+	struct fl_buf b = {0};
+	FL_BUF_LIT(&b, "{\"x\":\"");
+	for (int k = 0; k < 70000; k++)
+		fl_buf_printf(&b, k % 100 ? "%c" : "\\n%c", 'a' + k % 26);
+	FL_BUF_LIT(&b, "\",\"y\":[0");
+	for (int k = 0; k < 20000; k++)
+		fl_buf_printf(&b, ",%d", k);
+	FL_BUF_LIT(&b, "]");
+	for (int k = 0; k < 2000; k++)
+		fl_buf_printf(&b, ",\"k%d\":%d", k, k);
+	FL_BUF_LIT(&b, ",\"id\":7}");
+	add(b.p, b.len);
+	fl_buf_free(&b);
+}
+
+static void make_set(void)
+{
+	char copy[512];
+	srand(11);
+	for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) {
+		struct fl_str r = whole[k];
+		add(r.p, r.len);
+		for (uint32_t cut = 0; cut < r.len; cut++)
+			add(r.p, cut);
+		for (int flips = 0; flips < 60 && r.len; flips++) {
+			memcpy(copy, r.p, r.len);
+			for (int n = rand() % 2; n >= 0; n--)
+				copy[(size_t)rand() % r.len] ^= (char)(1 << rand() % 8);
+			if (flips % 3 == 0) /* a byte that means something in JSON */
+				copy[(size_t)rand() % r.len] = "{}[]:,\"\\ 0e-.tn"[rand() % 15];
+			add(copy, r.len);
+		}
+	}
+	for (int depth = 62; depth < 68; depth++) {
+		add_nested(depth, '[', ']');
+		add_nested(depth, '{', '}');
+		add_nested(depth, '[', '}');
+	}
+	add_nested(5000, '[', ']');
+	add_long();
+}
+
+/* The values of the fields as judge.py writes them. */
+static void show(struct batch *b, struct fl_buf *out)
+{
+	out->len = 0;
+	if (b->ev->b.outcome[0] != FL_PASS) {
+		FL_BUF_LIT(out, "R\0");
+		return;
+	}
+	FL_BUF_LIT(out, "A");
+	for (int f = 0; f < FIELDS; f++) {
+		const struct fl_column *c = b->ev->b.column[f];
+		struct fl_str s = c->str[0];
+		uint64_t bits;
+		memcpy(&bits, &c->num[0], sizeof bits);
+		switch (c->type[0]) {
+		case FL_ABSENT: FL_BUF_LIT(out, " -"); break;
+		case FL_NULL: FL_BUF_LIT(out, " z"); break;
+		case FL_NESTED: FL_BUF_LIT(out, " o"); break;
+		case FL_BOOL: fl_buf_printf(out, " b%d", (int)c->num[0]); break;
+		case FL_NUMBER: fl_buf_printf(out, " n%016llx", (unsigned long long)bits); break;
+		case FL_BIGINT: fl_buf_printf(out, " i%.*s", (int)s.len, s.p); break;
+		default:
+			FL_BUF_LIT(out, " s");
+			for (uint32_t k = 0; k < s.len; k++)
+				fl_buf_printf(out, "%02x", (unsigned char)s.p[k]);
+		}
+	}
+	fl_buf_byte(out, 0);
+}
+
+/* Strict decoding must agree wholly; the usual one must take all that Python takes, with the same values. */
+static void compare(FILE *verdicts)
+{
+	struct batch strict, usual;
+	struct fl_buf ours = {0};
+	char *line = NULL;
+	size_t room = 0, at = 0;
+	batch_open(&strict, &fl_codec_json, (struct fl_limits){.full = 1, .record = 10 << 20}, COLUMNS, NULL);
+	batch_open(&usual, &fl_codec_json, (struct fl_limits){.record = 10 << 20}, COLUMNS, NULL);
+	for (uint32_t k = 0; k < records; k++) {
+		uint32_t len;
+		memcpy(&len, set.p + at, sizeof len);
+		const char *record = set.p + at + sizeof len;
+		at += sizeof len + len;
+		assert_true(getline(&line, &room, verdicts) > 0);
+		line[strcspn(line, "\n")] = 0;
+		batch_load_bytes(&strict, record, len);
+		show(&strict, &ours);
+		if (strcmp(ours.p, line) != 0)
+			fail_msg("record %u, %.*s: Python says %s, the codec %s", k, (int)len, record, line, ours.p);
+		batch_load_bytes(&usual, record, len);
+		show(&usual, &ours);
+		if (line[0] == 'A' && strcmp(ours.p, line) != 0)
+			fail_msg("record %u, %.*s, not strictly: Python says %s, the codec %s", k, (int)len, record, line, ours.p);
+		batch_out(&usual);
+		assert_memory_equal(usual.out.p, record, len);
+	}
+	assert_true(getline(&line, &room, verdicts) < 0);
+	free(line);
+	fl_buf_free(&ours);
+	batch_close(&strict);
+	batch_close(&usual);
+}
+
+static void test_agrees_with_python(void **state)
+{
+	char dir[] = "/tmp/fl-judge-XXXXXX", path[64], command[256];
+	(void)state;
+	if (system("python3 -c pass 2>/dev/null") != 0)
+		skip();
+	make_set();
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/records", dir);
+	FILE *f = fopen(path, "wb");
+	assert_non_null(f);
+	assert_int_equal(fwrite(set.p, 1, set.len, f), set.len);
+	assert_int_equal(fclose(f), 0);
+	snprintf(command, sizeof command, "python3 tests/event/judge.py %s", path);
+	FILE *verdicts = popen(command, "r");
+	assert_non_null(verdicts);
+	compare(verdicts);
+	assert_int_equal(pclose(verdicts), 0);
+	unlink(path);
+	rmdir(dir);
+	fl_buf_free(&set);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_agrees_with_python)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
