@@ -20,8 +20,7 @@ static const struct {
 	{"fairlead_commits_total", "Atomic steps committed"},
 	{"fairlead_reloads_total", "Scripts and plugins replaced while running"},
 	{"fairlead_reload_failures_total", "Scripts and plugins that failed to load or open and changed nothing"},
-	{"fairlead_latency_seconds_bucket", "From the arrival of a record to its commit, by upper bound in seconds"},
-	{"fairlead_latency_seconds_count", "Records whose way to the commit was measured"},
+	{"fairlead_task_failures_total", "Times that a task or sink failed as a whole and went back to its last commit"},
 };
 
 struct entry {

@@ -45,7 +45,7 @@ static int run(struct fl_pipe_conf *conf, const char *name, int strict)
 	if (fl_pipe_run(conf, &n, err) < 0)
 		return fl_cli_fail(1, "%s", err);
 	fprintf(stderr, "%llu in, %llu out, %llu late, %llu dropped, %llu dead letters\n", (unsigned long long)n.in, (unsigned long long)n.out,
-		(unsigned long long)n.late, (unsigned long long)fl_metric_sum("fairlead_dropped_total", NULL), (unsigned long long)n.dead);
+		(unsigned long long)n.late, (unsigned long long)fl_metric_sum("fairlead_events_dropped_total", NULL), (unsigned long long)n.dead);
 	return strict && n.dead ? 1 : 0;
 }
 

@@ -27,7 +27,7 @@ static void count_drop(struct fl_line *line, struct fl_str reason)
 			if (*c == '"' || *c == '\\' || *c == '\n')
 				*c = '\'';
 		char *labels = fl_printf("%s,reason=\"%s\"", line->flow->labels, safe);
-		d->count = fl_metric_get("fairlead_dropped_total", labels, NULL);
+		d->count = fl_metric_get("fairlead_events_dropped_total", labels, NULL);
 		free(labels);
 		free(safe);
 		d->next = line->dropped;

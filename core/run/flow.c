@@ -18,10 +18,10 @@ struct fl_flow *fl_flow_new(const struct fl_plan *plan, const struct fl_plan_flo
 	f->labels = fl_printf("app=\"%s\",%s=\"%s\"", plan->app, KIND[is->kind], is->name);
 	f->in = fl_metric_get("fairlead_events_in_total", f->labels, NULL);
 	f->out = fl_metric_get("fairlead_events_out_total", f->labels, NULL);
-	f->late = fl_metric_get("fairlead_late_total", f->labels, NULL);
+	f->late = fl_metric_get("fairlead_events_late_total", f->labels, NULL);
 	f->dead = fl_metric_get("fairlead_dead_letters_total", f->labels, NULL);
 	f->reloads = fl_metric_get("fairlead_reloads_total", f->labels, NULL);
-	f->failed = fl_metric_get("fairlead_reload_errors_total", f->labels, NULL);
+	f->failed = fl_metric_get("fairlead_reload_failures_total", f->labels, NULL);
 	f->key = fl_alloc(plan->streams * sizeof *f->key);
 	f->time = fl_alloc(plan->streams * sizeof *f->time);
 	for (uint32_t s = 0; s < plan->streams; s++) {

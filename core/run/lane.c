@@ -47,8 +47,9 @@ static void collect_change(void *arg, struct fl_store *store, struct fl_str key,
 {
 	struct fl_seat *seat = arg;
 	uint32_t k = 0;
-	while (seat->log[k].store != store)
-		k++; /* every store was given its changelog when it was made */
+	while (k < seat->logs && seat->log[k].store != store)
+		k++;
+	FL_ASSERT(k < seat->logs); /* every store was given its changelog when it was made */
 	fl_segment_add(&seat->log[k].buf, &(struct fl_record){.key = key, .value = value});
 	seat->log[k].n++;
 }

@@ -64,7 +64,7 @@ static void sends_what_fails_to_the_dead_letters(void **state)
 	expect_header(&h, "fl.stream", "raw");
 	expect_header(&h, "fl.offset", "2");
 	fl_buf_free(&h);
-	assert_int_equal(fl_metric_sum("fairlead_dropped_total", "reason=\"three\""), 1);
+	assert_int_equal(fl_metric_sum("fairlead_events_dropped_total", "reason=\"three\""), 1);
 }
 
 /* Emitted events pass the stages that follow, in their place; routed and sent ones go to their streams. */

@@ -72,10 +72,10 @@ static void a_broken_script_changes_nothing(void **state)
 	start(w, CONF, 1);
 	struct fl_watch *watch = fl_watch_start(&w->app, 1, err);
 	wait_for(w, "\"v\":1}");
-	uint64_t was = fl_metric_sum("fairlead_reload_errors_total", "pipeline=\"p\"");
+	uint64_t was = fl_metric_sum("fairlead_reload_failures_total", "pipeline=\"p\"");
 	put(w, "scripts/transforms/x.lua", "function transform(e) e.v = \nend\n");
 	double end = fl_monotonic() + 20;
-	while (fl_metric_sum("fairlead_reload_errors_total", "pipeline=\"p\"") == was) {
+	while (fl_metric_sum("fairlead_reload_failures_total", "pipeline=\"p\"") == was) {
 		assert_true(fl_monotonic() < end);
 		usleep(2000);
 	}
