@@ -13,7 +13,7 @@ APP    ?= yacht
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 
 # Debian packages: what it takes to build and run, and what the tests take besides.
-RUN_PACKAGES  := gcc g++ libc6-dev pkg-config libluajit-5.1-dev luajit liblmdb-dev libsqlite3-dev libsimdjson-dev libxxhash-dev lua-cjson
+RUN_PACKAGES  := gcc g++ libc6-dev pkg-config libluajit-5.1-dev luajit liblmdb-dev libsqlite3-dev libsimdjson-dev libxxhash-dev lua-cjson-dev
 TEST_PACKAGES := clang clang-tidy libclang-rt-14-dev libcmocka-dev lua-busted lua-check shellcheck python3 sqlite3 \
 	util-linux coreutils procps
 
@@ -23,7 +23,7 @@ DEFS   := -D_GNU_SOURCE
 BASE   := $(OPT) -g -fno-omit-frame-pointer -fPIC -pthread $(WARN) $(SAN) -MMD -MP
 CFLAGS_ALL   := -std=gnu11 -Wstrict-prototypes -Wmissing-prototypes $(BASE) $(DEFS) -I$(BUILD) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 $(BASE) $(DEFS) -fno-exceptions -fno-rtti $(CXXFLAGS)
-LIBS   := -lluajit-5.1 -llmdb -lsqlite3 -lsimdjson -lxxhash -lstdc++ -lm -ldl -lpthread
+LIBS   := -lluajit-5.1 -llua5.1-cjson -llmdb -lsqlite3 -lsimdjson -lxxhash -lstdc++ -lm -ldl -lpthread
 WHOLE  := -Wl,--whole-archive $(BUILD)/libfairlead.a -Wl,--no-whole-archive
 
 CORE_C  := $(filter-out core/cli/main.c,$(wildcard core/*/*.c core/*/*/*.c))

@@ -1,0 +1,225 @@
+-- state "name": a task's keyed store as scripts see it. Loaded once a state by sandbox.c, after prelude.lua.
+--
+-- Values stay Lua values between commits: put() keeps a copy, get() gives one, and only flush() makes JSON of what
+-- changed and hands it to the store. What an event changed is in a journal until the next event begins, so that it
+-- can be undone; the journal holds what the cache held, and that entry counts as changed again where a flush came
+-- between (range() needs one).
+local host = ...
+local sh, copy, clone, raise, charge = host.sh, host.copy, host.clone, host.raise, host.charge
+local type, next = type, next
+
+local GONE = {}    -- in a cache: the store has no such key
+local UNKNOWN = {} -- in a journal: the cache did not know the key
+
+local stores, by_name = {}, {}
+local kept = {} -- by task: each store's values while another task has its turn
+local present
+
+local function key_of(k)
+	if type(k) == "number" then return host.number_text(k) end
+	raise("a key of a store is a string or a number; this is a " .. (k == nil and "nil" or type(k)))
+end
+
+local function make(name, ttl)
+	local id = host.store(name, ttl)
+	local values, dirty, order, changes = {}, {}, {}, 0
+	local old_key, old_value, was_dirty, olds, event, flushed = {}, {}, {}, 0, -1, false
+	local store = { ttl = ttl > 0 }
+
+	local function load(k)
+		if #k > 480 or #k == 0 then raise("a key of a store has 1 to 480 bytes; this one has " .. #k) end
+		local v = host.load_value(id, k)
+		if v == nil then v = GONE end
+		values[k] = v
+		sh.cached = sh.cached + 1
+		return v
+	end
+
+	local function set(k, v)
+		if type(k) ~= "string" then k = key_of(k) end
+		if not present then raise("state is for transform, route, generate, tick and migrate") end
+		local old = values[k]
+		if old == nil then
+			if #k > 480 or #k == 0 then raise("a key of a store has 1 to 480 bytes; this one has " .. #k) end
+			old = UNKNOWN
+			sh.cached = sh.cached + 1
+		end
+		if event ~= sh.event then event, olds, flushed = sh.event, 0, false end
+		local at = olds + 1
+		old_key[at], old_value[at], was_dirty[at] = k, old, dirty[k] or false
+		olds = at
+		values[k] = v
+		if not dirty[k] then
+			dirty[k] = true
+			changes = changes + 1
+			order[changes] = k
+		end
+	end
+
+	-- Hands what changed to the store. Within an event, what the journal does not know must be read first.
+	function store.flush()
+		if changes == 0 then return end
+		if event == sh.event then
+			flushed = true
+			for at = 1, olds do
+				if old_value[at] == UNKNOWN then
+					local v = host.load_value(id, old_key[at])
+					if v == nil then v = GONE end
+					old_value[at] = v
+				end
+			end
+		end
+		local n = changes
+		changes = 0
+		for at = 1, n do
+			local k = order[at]
+			order[at] = nil
+			dirty[k] = nil
+			local v = values[k]
+			if v == GONE then host.delete(id, k) else host.put(id, k, v) end
+		end
+	end
+
+	function store.undo()
+		if event ~= sh.event then return end
+		for at = olds, 1, -1 do
+			local k, v = old_key[at], old_value[at]
+			if v == UNKNOWN then v = nil end
+			values[k] = v
+			if flushed then
+				if not dirty[k] then
+					dirty[k] = true
+					changes = changes + 1
+					order[changes] = k
+				end
+			elseif not was_dirty[at] then
+				dirty[k] = nil
+				order[changes] = nil
+				changes = changes - 1
+			end
+		end
+		olds = 0
+	end
+
+	function store.clear() values = {} end
+
+	-- The present task's values go into a table, another task's come out of one.
+	function store.leave(to) to.values, to.dirty, to.order, to.changes = values, dirty, order, changes end
+	function store.enter(from)
+		values, dirty, order, changes = from.values or {}, from.dirty or {}, from.order or {}, from.changes or 0
+		event, olds = -1, 0
+	end
+
+	local methods = {}
+
+	function methods.get(_, k)
+		if type(k) ~= "string" then k = key_of(k) end
+		local v = values[k]
+		if v == nil then
+			if not present then raise("state is for transform, route, generate, tick and migrate") end
+			v = load(k)
+		end
+		if type(v) == "table" then
+			if v == GONE then return nil end
+			return clone(v)
+		end
+		return v
+	end
+
+	function methods.put(_, k, v)
+		if v == nil then v = GONE else v = copy(v, 64) end
+		set(k, v)
+	end
+
+	function methods.delete(_, k) set(k, GONE) end
+
+	-- Keys from..to, to excluded, in the order of their bytes, some hundred at a time.
+	function methods.range(_, from, to)
+		if not present then raise("state is for transform, route, generate, tick and migrate") end
+		if from ~= nil and type(from) ~= "string" then from = key_of(from) end
+		if to ~= nil and type(to) ~= "string" then to = key_of(to) end
+		local page, at, n = nil, 0, 0
+		return function()
+			while true do
+				charge(1)
+				if at == n then
+					if page and not page.more then return nil end
+					store.flush()
+					page = host.range(id, from, to)
+					at, n, from = 0, page.n, page.more
+					if n == 0 then return nil end
+				end
+				at = at + 1
+				local k = page[2 * at - 1]
+				local v = values[k]
+				if v == nil then return k, host.decode_text(page[2 * at]) end
+				if v ~= GONE then
+					if type(v) == "table" then v = clone(v) end
+					return k, v
+				end
+			end
+		end
+	end
+
+	local front = setmetatable({}, {
+		__index = methods,
+		__newindex = function() raise("a store is read and written by get, put, delete and range") end,
+		__metatable = host.locked,
+	})
+	host.guarded[front] = true
+	store.front = front
+	return store
+end
+
+function host.words.state(name, options)
+	local ttl = 0
+	if type(name) ~= "string" then raise("state takes the store's name: state \"positions\"") end
+	for k, v in next, options or {} do
+		if k ~= "ttl" then raise('state "' .. name .. '": unknown option ' .. tostring(k) .. " (it has ttl)") end
+		ttl = host.duration(v)
+	end
+	local id = by_name[name]
+	if not id then
+		local store = make(name, ttl)
+		id = #stores + 1
+		stores[id], by_name[name] = store, id
+	end
+	return stores[id].front
+end
+
+function host.task(id)
+	if present then
+		for at = 1, #stores do
+			local to = kept[present][at] or {}
+			kept[present][at] = to
+			stores[at].leave(to)
+		end
+	end
+	present = id
+	local mine = kept[id] or {}
+	kept[id] = mine
+	for at = 1, #stores do stores[at].enter(mine[at] or {}) end
+end
+
+function host.end_task(id)
+	kept[id] = nil
+	if present == id then
+		present = nil
+		for at = 1, #stores do stores[at].enter {} end
+	end
+end
+
+-- drop: also forget what was read. Nothing of an event stays open to be undone.
+function host.flush(drop, only_ttl)
+	for at = 1, #stores do
+		local store = stores[at]
+		if not only_ttl or store.ttl then
+			store.flush()
+			if drop then store.clear() end
+		end
+	end
+end
+
+host.set_undo_state(function()
+	for at = 1, #stores do stores[at].undo() end
+end)
