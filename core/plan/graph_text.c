@@ -71,6 +71,28 @@ static void time_of(struct drawing *d, const struct fl_time_spec *t)
 	}
 }
 
+/* In the largest unit that it is whole in, as a conf has it. */
+static void amount(struct drawing *d, double v, const char *const *unit, const double *of, uint32_t n)
+{
+	while (n > 1 && (v < of[n - 1] || v / of[n - 1] != (double)(int64_t)(v / of[n - 1])))
+		n--;
+	fl_buf_printf(d->out, "%.15g%s", v / of[n - 1], unit[n - 1]);
+}
+
+static void kept(struct drawing *d, const struct fl_plan_stream *s)
+{
+	static const char *const times[] = {"ms", "s", "m", "h", "d"}, *const sizes[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	static const double seconds[] = {1e-3, 1, 60, 3600, 86400}, bytes[] = {1, 1 << 10, 1 << 20, 1 << 30, 1099511627776.0};
+	if (s->keep_age > 0) {
+		FL_BUF_LIT(d->out, ", kept ");
+		amount(d, s->keep_age, times, seconds, 5);
+	}
+	if (s->keep_bytes) {
+		FL_BUF_LIT(d->out, ", kept up to ");
+		amount(d, (double)s->keep_bytes, sizes, bytes, 5);
+	}
+}
+
 static void draw_stream(struct drawing *d, uint32_t i, int wide)
 {
 	const struct fl_plan_stream *s = &d->plan->stream[i];
@@ -86,10 +108,7 @@ static void draw_stream(struct drawing *d, uint32_t i, int wide)
 	time_of(d, &s->time);
 	if (s->codec != &fl_codec_json)
 		fl_buf_printf(d->out, ", %s", s->codec->name);
-	if (s->keep_age > 0)
-		fl_buf_printf(d->out, ", kept %g s", s->keep_age);
-	if (s->keep_bytes)
-		fl_buf_printf(d->out, ", up to %lld bytes", (long long)s->keep_bytes);
+	kept(d, s);
 	if (i == d->plan->late || i == d->plan->dlq)
 		fl_buf_printf(d->out, ", for %s", i == d->plan->late ? "late events" : "dead letters");
 	place(d, s->line);
