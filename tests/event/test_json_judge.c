@@ -71,6 +71,43 @@ static void add_long(void)
 	fl_buf_free(&b);
 }
 
+static const char *pick(const char *const *list, size_t n) { return list[(size_t)rand() % n]; }
+#define PICK(list) pick(list, sizeof(list) / sizeof *(list))
+
+static void add_random_number(struct fl_buf *b)
+{
+	static const char *const whole_part[] = {"0", "7", "21", "1715479897", "9007199254740993", "18446744073709551615", "123456789012345678901"};
+	fl_buf_printf(b, "%s%s", rand() % 4 ? "" : "-", PICK(whole_part));
+	if (rand() % 2)
+		fl_buf_printf(b, ".%0*d", 1 + rand() % 18, rand() % 1000000);
+	if (rand() % 4 == 0)
+		fl_buf_printf(b, "%c%s%d", rand() % 2 ? 'e' : 'E', rand() % 3 ? rand() % 2 ? "-" : "" : "+", rand() % 330);
+}
+
+/* Mostly a valid record. */
+static void add_random(void)
+{
+	static const char *const key[] = {"x", "y", "", "\xC3\xA9", "id", "\\u0078", "i\\u0064", "other", "X", "a much longer key than those that are remembered by position"};
+	static const char *const text[] = {"", "plain", "\\n", "\\\\", "\\\\\\\"", "\\u00e9", "\xE2\x82\xAC", "\\uD83D\\uDE00", "}", "{\\\"x\\\":1}", ",", ":", "\\/", "\\uD83D"};
+	static const char *const other[] = {"true", "false", "null", "[]", "{}", "[1,\"]\",{\"x\":[{}]}]", "{\"x\":1,\"y\":\"}\"}", "[[[]]]", "tru", "[1,]"};
+	static const char *const space[] = {"", "", "", " ", "\n", "\t \r\n"};
+	struct fl_buf b = {0};
+	fl_buf_printf(&b, "%s{%s", PICK(space), PICK(space));
+	for (int k = 0, n = rand() % 9; k < n; k++) {
+		fl_buf_printf(&b, "%s%s\"%s\"%s:%s", k ? "," : "", PICK(space), PICK(key), PICK(space), PICK(space));
+		if (rand() % 2)
+			add_random_number(&b);
+		else if (rand() % 2)
+			fl_buf_printf(&b, "\"%s%s%s\"", PICK(text), PICK(text), PICK(text));
+		else
+			fl_buf_printf(&b, "%s", PICK(other));
+		fl_buf_printf(&b, "%s", PICK(space));
+	}
+	fl_buf_printf(&b, "}%s", PICK(space));
+	add(b.p, b.len);
+	fl_buf_free(&b);
+}
+
 static void make_set(void)
 {
 	char copy[512];
@@ -89,6 +126,8 @@ static void make_set(void)
 			add(copy, r.len);
 		}
 	}
+	for (int k = 0; k < 5000; k++)
+		add_random();
 	for (int depth = 62; depth < 68; depth++) {
 		add_nested(depth, '[', ']');
 		add_nested(depth, '{', '}');
