@@ -15,7 +15,7 @@ struct fl_entry {
 	uint64_t hash;
 	struct fl_store *store;
 	uint32_t len, cap;         /* of the value */
-	uint32_t collect, unsaved; /* 1 + place in the state's lists of these names; 0: not in it */
+	uint32_t collect, unsaved; /* 1 + place in the state's lists of these names, 0: not in it; what is in the first is in both */
 	uint32_t undo;             /* 1 + place in the journal; holds only if that place names this entry */
 	uint16_t key_len;
 	uint8_t flags, magic;

@@ -11,7 +11,7 @@ static void forget_clean(struct fl_state *st)
 		struct fl_overlay *ov = &st->store[n]->ov;
 		for (uint32_t i = 0; ov->slot && i <= ov->mask;) {
 			struct fl_entry *e = ov->slot[i].e;
-			if (e && !e->collect && !e->unsaved)
+			if (e && !e->unsaved)
 				fl_overlay_remove(ov, e); /* another may have moved into its place */
 			else
 				i++;
@@ -122,7 +122,7 @@ static void settle_item(struct fl_state *st, const struct fl_disk_item *it, int 
 		return;
 	if (!written)
 		e->unsaved = fl_entries_add(&st->unsaved, e);
-	else if (e->flags & FL_ENTRY_GONE && !e->collect)
+	else if (e->flags & FL_ENTRY_GONE)
 		fl_overlay_remove(&s->ov, e);
 }
 

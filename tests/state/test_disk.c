@@ -239,6 +239,44 @@ static void test_a_full_disk_is_tried_again(void **unused)
 	fl_state_close(st);
 }
 
+static int count_keys(void *arg, struct fl_str key, struct fl_str value)
+{
+	(void)key, (void)value;
+	++*(int *)arg;
+	return 0;
+}
+
+/* A large checkpoint is several LMDB transactions. The position moves with the last: what the others brought is only newer. */
+static void test_a_large_checkpoint_cut_short_keeps_its_position(void **unused)
+{
+	(void)unused;
+	char err[FL_ERRLEN] = "";
+	int n = 0;
+	signal(SIGXFSZ, SIG_IGN);
+	struct fl_state *st = open_state(tmp_path("large"), 0);
+	struct fl_store *s = open_store(st, "a", 0);
+	put_many(s, 3, 100, 'a');
+	checkpoint(st, 3);
+	put_many(s, 40000, 100, 'b');
+	limit_files(4 << 20);
+	assert_int_equal(write_once(st, 40003, err), -1);
+	limit_files(RLIM_INFINITY);
+	fl_state_close(st);
+	st = open_state(tmp_path("large"), 0);
+	s = open_store(st, "a", 0);
+	assert_int_equal(fl_store_position(s), 3);
+	assert_int_equal(fl_store_range(s, (struct fl_str){NULL, 0}, (struct fl_str){NULL, 0}, count_keys, &n, err), 0);
+	assert_in_range(n, 1000, 39999);
+	put_many(s, 40000, 100, 'b');
+	checkpoint(st, 40003);
+	fl_state_close(st);
+	st = open_state(tmp_path("large"), 0);
+	s = open_store(st, "a", 0);
+	assert_int_equal(fl_store_position(s), 40003);
+	check_many(s, 40000, 100, 'b');
+	fl_state_close(st);
+}
+
 static void test_a_full_map_grows(void **unused)
 {
 	(void)unused;
@@ -366,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_a_cut_off_file_is_an_error),
 		cmocka_unit_test(test_an_unfinished_file_is_none),
 		cmocka_unit_test(test_a_full_disk_is_tried_again),
+		cmocka_unit_test(test_a_large_checkpoint_cut_short_keeps_its_position),
 		cmocka_unit_test(test_a_full_map_grows),
 		cmocka_unit_test(test_the_owner_works_while_a_checkpoint_is_written),
 	};
