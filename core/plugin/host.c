@@ -201,6 +201,13 @@ static struct fl_store *h_store(struct fl_ctx *ctx, const char *name, double ttl
 	return (struct fl_store *)slot;
 }
 
+static uint64_t hash_of(struct fl_batch *b, uint32_t i)
+{
+	if (!b->hash[i])
+		b->hash[i] = fl_key_hash(b->key[i]);
+	return b->hash[i];
+}
+
 static void *h_state_at(struct fl_store *s, struct fl_batch *b, uint32_t i, uint32_t size, uint32_t *len)
 {
 	struct fl_slot *slot = slot_of(s);
@@ -214,9 +221,10 @@ static void *h_state_at(struct fl_store *s, struct fl_batch *b, uint32_t i, uint
 			h_reject(ctx, b, i, "the key has %u bytes; state is kept for keys up to %d", key.len, FL_KEY_MAX);
 		return NULL;
 	}
-	if (!b->hash[i])
-		b->hash[i] = fl_key_hash(key);
-	return fl_store_at(slot->store, key, b->hash[i], size, len);
+	/* The batch says which keys come next: what they need is fetched while this event is worked on. */
+	if (i + 16 < b->n)
+		fl_store_ahead(slot->store, hash_of(b, i + 8), hash_of(b, i + 16));
+	return fl_store_at(slot->store, key, hash_of(b, i), size, len);
 }
 
 static void h_state_changed(struct fl_store *s, void *memory, uint32_t len)

@@ -145,6 +145,27 @@ void fl_store_del(struct fl_store *s, struct fl_str key, uint64_t hash)
 	fl_entry_expire(s->state, e);
 }
 
+/* Random keys of a large store cost a cache and a TLB miss for the slot and again for the entry: a quarter of a microsecond
+ * that passes while other events are worked on. */
+#define SMALL 4096u
+
+void fl_store_ahead(const struct fl_store *s, uint64_t soon, uint64_t later)
+{
+	const struct fl_overlay *ov = &s->ov;
+	if (ov->n < SMALL)
+		return;
+	__builtin_prefetch(&ov->slot[(uint32_t)later & ov->mask]);
+	uint32_t i = (uint32_t)soon & ov->mask;
+	while (ov->slot[i].e && ov->slot[i].hash != soon)
+		i = (i + 1) & ov->mask;
+	const char *e = (const char *)ov->slot[i].e;
+	if (!e)
+		return;
+	__builtin_prefetch(e - 1);
+	for (uint32_t at = 0; at < 4 * 64; at += 64)
+		__builtin_prefetch(e + offsetof(struct fl_entry, value) + at);
+}
+
 /* What the changelog holds is committed already: it needs a checkpoint, but no collecting. */
 int fl_store_apply(struct fl_store *s, struct fl_str key, struct fl_str value, int64_t offset, char *err)
 {

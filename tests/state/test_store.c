@@ -255,6 +255,7 @@ static void test_a_hundred_thousand_keys(void **unused)
 	assert_true(fl_state_bytes(st) < (size_t)N * 256);
 	for (int i = 0; i < N; i++) {
 		key_at(key, i);
+		fl_store_ahead(s, hash(key) + (uint64_t)i % 2, (uint64_t)i * i); /* also for keys that are not there */
 		assert_int_equal(get(s, key)[99], 'a' + i % 26);
 	}
 	checkpoint(st, N);
