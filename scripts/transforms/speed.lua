@@ -3,7 +3,7 @@
 --     script "transforms/speed.lua" { x = "x", y = "y", span = 5, least = 1 }
 --
 -- Adds inst_speed: the distance from the key's oldest event of the last `span` seconds, by the time since then. While
--- that is less than `least` seconds there is no speed, and the event is dropped, or with `keep` passed without one. What
+-- that is less than `least` seconds there is no speed, and the event is dropped, or with `keep` passed without. What
 -- comes out of order takes its place by its time.
 
 local geo = require "lib.geo"
