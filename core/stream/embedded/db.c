@@ -71,6 +71,9 @@ int fl_emb_error(struct embedded *e, sqlite3 *db, const char *doing, char *err)
 	const char *why = db ? sqlite3_errmsg(db) : "out of memory";
 	if ((rc & 0xff) == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT || sys == EFBIG)))
 		return fl_err(err, "%s: %s: the disk is full, or a limit on the file's size is reached; make room there", e->file, doing);
+	if (rc == SQLITE_IOERR_WRITE) /* at a COMMIT SQLite does not say more */
+		return fl_err(err, "%s: %s: it cannot be written: a quota or a limit on the file's size is reached, or the disk fails;"
+		              " make room there, or see what the kernel's log says", e->file, doing);
 	switch (rc & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
