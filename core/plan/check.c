@@ -38,7 +38,7 @@ static int check_general(struct fl_reading *r, struct fl_plan *plan)
 {
 	struct fl_arena arena = {0};
 	struct general g;
-	int rc = fl_check_options(r, "option", "{ }", general_options, &r->option, &arena, &g, sizeof g);
+	int rc = fl_check_options(r, "the word", "option", general_options, &r->option, &arena, &g, sizeof g);
 	fl_arena_free(&arena);
 	if (rc != 0)
 		return -1;

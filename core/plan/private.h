@@ -32,7 +32,7 @@ struct fl_reading {
 	uint32_t values;     /* made so far, and the bytes of their texts: an alias of an alias … grows fast */
 	size_t bytes;
 	size_t memory;       /* of Lua's */
-	int turns;           /* of the hook */
+	int turns, seen;     /* of the hook; the line that it last saw */
 	int failed;          /* err is set; what Lua says does not matter */
 	char *err;
 };

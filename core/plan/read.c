@@ -25,6 +25,9 @@ int fl_reading_fail(struct fl_reading *r, int line, const char *fmt, ...)
 	va_end(ap);
 	FL_ASSERT(n >= 0);
 	fl_secret_mask(text); /* before it is cut, so that no part of one stays */
+	for (char *p = text; *p; p++) /* a conf may raise what it likes */
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
 	fl_err(r->err, "%s:%d: %s", r->file, line > 0 ? line : 1, text);
 	free(text);
 	r->failed = 1;

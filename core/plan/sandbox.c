@@ -48,9 +48,10 @@ static struct fl_reading *reading_of(lua_State *L)
 static void l_hook(lua_State *L, lua_Debug *ar)
 {
 	struct fl_reading *r = reading_of(L);
+	lua_getinfo(L, "l", ar);
+	r->seen = ar->currentline;
 	if (--r->turns > 0)
 		return;
-	lua_getinfo(L, "l", ar);
 	fl_reading_fail(r, ar->currentline, "the conf ran %d million steps and was stopped here: a conf only declares, so look for a "
 	                "loop without an end", TURNS / (1000000 / STEPS));
 	luaL_error(L, "stopped");
@@ -151,7 +152,7 @@ static void explain(struct fl_reading *r, const char *msg, int status)
 {
 	int line = 1;
 	if (status == LUA_ERRMEM) {
-		fl_reading_fail(r, 1, "the conf takes more than the %zu MiB of memory that it may have", MEMORY >> 20);
+		fl_reading_fail(r, r->seen, "about here the conf takes more than the %zu MiB of memory that it may have", MEMORY >> 20);
 		return;
 	}
 	if (msg && strncmp(msg, "conf:", 5) == 0) {

@@ -72,7 +72,8 @@ static const char *name_of(lua_State *L, struct fl_reading *r, const char *word,
 		l_stop(L);
 	}
 	if (len == 0 || len > 200 || strlen(name) != len || has_control(name) || (!is_free && (strspn(name, good) != len || name[0] == '.'))) {
-		fl_reading_fail(r, line_of(L), "\"%.80s\" can't be the name of a %s: it takes 1 to 200 %s", name, word,
+		fl_reading_fail(r, line_of(L), "\"%.80s\" can't be the name of %s %s: it has 1 to 200 %s", name,
+		                word[0] == 'a' || word[0] == 'e' ? "an" : "a", word,
 		                is_free ? "bytes" : "letters, digits, . _ - and no . in front");
 		l_stop(L);
 	}
