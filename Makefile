@@ -31,7 +31,7 @@ CORE_CC := $(wildcard core/*/*.cc)
 CORE_O  := $(CORE_C:%.c=$(BUILD)/%.o) $(CORE_CC:%.cc=$(BUILD)/%.o)
 LUA_H   := $(patsubst %,$(BUILD)/%.h,$(wildcard core/*/*.lua))
 PLUGINS := $(patsubst plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard plugins/*.c))
-BAD     := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/misbehave/*.c))
+BAD     := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/misbehave/*.c tests/plugin/fixtures/*.c))
 LAYERS  := base event stream state script plugin plan run web cli plugins
 TESTS   := $(patsubst %.c,$(BUILD)/%,$(foreach l,$(LAYERS),$(wildcard tests/$l/test_*.c)))
 BENCH   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))

@@ -115,9 +115,8 @@ static void h_set_string(struct fl_ctx *ctx, struct fl_batch *b, uint32_t field,
 static void h_set_json(struct fl_ctx *ctx, struct fl_batch *b, uint32_t field, uint32_t i, struct fl_str text)
 {
 	struct fl_events *ev = field_of(ctx, b, field, i);
-	if (ev && fl_events_set_json(ev, field, i, text) != 0)
-		h_reject(ctx, b, i, "what the plugin writes to field \"%.*s\" is not JSON", (int)b->column[field]->name.len,
-		         b->column[field]->name.p);
+	if (ev)
+		fl_events_set_json(ev, field, i, text); /* what is none rejects the event */
 }
 
 static void h_remove(struct fl_ctx *ctx, struct fl_batch *b, uint32_t field, uint32_t i)

@@ -19,6 +19,19 @@ static int is_good(const struct fl_instance *in, int rc, char *err)
 	return rc == 0 ? 0 : failed(in->ctx, err);
 }
 
+static void enter(struct fl_instance *in, struct fl_events *ev, double now)
+{
+	in->ctx->ev = ev;
+	in->ctx->now = now;
+	ev->stage = in->ctx->stage;
+}
+
+static void leave(struct fl_instance *in, struct fl_events *ev)
+{
+	in->ctx->ev = NULL;
+	ev->stage = NULL;
+}
+
 struct fl_instance *fl_instance_open(struct fl_module *m, const struct fl_instance_conf *conf, char *err)
 {
 	struct fl_instance *in = fl_alloc(sizeof *in);
@@ -53,7 +66,6 @@ void fl_instance_close(struct fl_instance *in)
 {
 	if (!in)
 		return;
-	in->ctx->ev = NULL;
 	in->plugin->close(in->self);
 	fl_ctx_free(in->ctx);
 	fl_module_unref(in->module);
@@ -101,9 +113,9 @@ int fl_instance_bind(struct fl_instance *in, struct fl_state *state, char *err)
 int fl_instance_process(struct fl_instance *in, struct fl_events *ev, char *err)
 {
 	err[0] = 0;
-	in->ctx->ev = ev;
+	enter(in, ev, ev->b.now);
 	int rc = in->plugin->process(in->self, &ev->b, err);
-	in->ctx->ev = NULL;
+	leave(in, ev);
 	return is_good(in, rc, err);
 }
 
@@ -112,10 +124,9 @@ int fl_instance_tick(struct fl_instance *in, struct fl_events *ev, double now, c
 	if (!in->plugin->tick)
 		return 0;
 	err[0] = 0;
-	in->ctx->ev = ev;
-	in->ctx->now = now;
+	enter(in, ev, now);
 	int rc = in->plugin->tick(in->self, now, err);
-	in->ctx->ev = NULL;
+	leave(in, ev);
 	return is_good(in, rc, err);
 }
 
@@ -123,10 +134,9 @@ int fl_instance_read(struct fl_instance *in, struct fl_events *ev, uint32_t want
 {
 	err[0] = 0;
 	*wait = 0;
-	in->ctx->ev = ev;
-	in->ctx->now = ev->b.now;
+	enter(in, ev, ev->b.now);
 	int rc = in->plugin->read(in->self, want, wait, err);
-	in->ctx->ev = NULL;
+	leave(in, ev);
 	return rc >= 0 || rc == -2 ? rc : failed(in->ctx, err);
 }
 
@@ -140,7 +150,11 @@ int fl_instance_position(struct fl_instance *in, struct fl_position *pos, char *
 int fl_instance_write(struct fl_instance *in, struct fl_events *ev, char *err)
 {
 	err[0] = 0;
-	return is_good(in, in->plugin->write(in->self, &ev->b, err), err);
+	enter(in, ev, ev->b.now);
+	in->ctx->ev = NULL; /* nobody takes what a sink emits */
+	int rc = in->plugin->write(in->self, &ev->b, err);
+	leave(in, ev);
+	return is_good(in, rc, err);
 }
 
 int fl_instance_flush(struct fl_instance *in, const struct fl_position *pos, uint32_t n, char *err)
