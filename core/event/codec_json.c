@@ -74,11 +74,30 @@ static __attribute__((noinline)) int32_t column_of(struct fl_decoder *d, const s
 	return column;
 }
 
+/* Whether both are the same len bytes, 1 to 16. Eight bytes behind either are readable. */
+static inline int same_short(const char *a, const char *b, uint32_t len)
+{
+	uint64_t x, y;
+	memcpy(&x, a, 8);
+	memcpy(&y, b, 8);
+	if (len > 8) {
+		uint64_t v, w;
+		memcpy(&v, a + len - 8, 8);
+		memcpy(&w, b + len - 8, 8);
+		return x == y && v == w;
+	}
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (x ^ y) << (64 - 8 * len) == 0;
+#else
+	return (x ^ y) >> (64 - 8 * len) == 0;
+#endif
+}
+
 inline int32_t fl_json_column(struct fl_decoder *d, const struct fl_events *ev, struct fl_str key, uint32_t position)
 {
 	if (position < SEEN) {
 		const struct fl_json_seen *s = &d->seen[position];
-		if (s->len == key.len && key.len && memcmp(s->key, key.p, key.len) == 0)
+		if (s->len == key.len && key.len && (key.len <= 16 ? same_short(s->key, key.p, key.len) : memcmp(s->key, key.p, key.len) == 0))
 			return s->column;
 	}
 	return column_of(d, ev, key, position);
