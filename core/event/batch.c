@@ -69,8 +69,10 @@ struct fl_str fl_fields_member(const struct fl_fields *f, uint32_t col) { return
 /* One block a column, which never moves. */
 static struct fl_column *make_column(uint32_t capacity, struct fl_str name)
 {
+	struct fl_column *c;
 	size_t n = capacity;
-	struct fl_column *c = fl_alloc(sizeof *c + n * (sizeof *c->str + sizeof *c->num + sizeof *c->at + sizeof *c->len + 2));
+	size_t cell = sizeof *c->str + sizeof *c->num + sizeof *c->at + sizeof *c->len + sizeof *c->type + sizeof *c->dirty;
+	c = fl_alloc(sizeof *c + n * cell);
 	c->str = (struct fl_str *)(c + 1);
 	c->num = (double *)(c->str + n);
 	c->at = (uint32_t *)(c->num + n);
@@ -88,7 +90,8 @@ static void make_columns(struct fl_events *ev)
 		ev->b.column[ev->b.columns] = make_column(ev->capacity, ev->fields->field[ev->b.columns].name);
 }
 
-struct fl_events *fl_events_new(struct fl_fields *fields, const struct fl_codec *codec, struct fl_limits limits, uint32_t capacity)
+struct fl_events *fl_events_new(struct fl_fields *fields, const struct fl_codec *codec, struct fl_limits limits,
+	uint32_t capacity)
 {
 	struct fl_events *ev = fl_alloc(sizeof *ev);
 	size_t n = ev->capacity = capacity ? capacity : FL_BATCH_MAX;
@@ -152,7 +155,8 @@ void fl_events_begin(struct fl_events *ev, const char *stream, uint32_t partitio
 	make_columns(ev);
 }
 
-void fl_events_add(struct fl_events *ev, int64_t offset, double time, struct fl_str key, struct fl_str value, struct fl_str headers)
+void fl_events_add(struct fl_events *ev, int64_t offset, double time, struct fl_str key, struct fl_str value,
+	struct fl_str headers)
 {
 	FL_ASSERT(ev->b.n < ev->capacity && !ev->loaded);
 	uint32_t i = ev->b.n++;

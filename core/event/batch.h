@@ -55,16 +55,19 @@ struct fl_events {
 
 /* capacity events at most, FL_BATCH_MAX where 0. The columns of names that were added to fields are there from the next
  * begin on. */
-struct fl_events *fl_events_new(struct fl_fields *fields, const struct fl_codec *codec, struct fl_limits limits, uint32_t capacity);
+struct fl_events *fl_events_new(struct fl_fields *fields, const struct fl_codec *codec, struct fl_limits limits,
+	uint32_t capacity);
 void fl_events_free(struct fl_events *ev);
 
 /* One batch's life: begin empties it (columns stay), add puts records in (pointers are borrowed until the next begin;
  * FL_PAD readable bytes must follow value), decode fills the columns and rejects what is not valid. */
 void fl_events_begin(struct fl_events *ev, const char *stream, uint32_t partition, double now);
-void fl_events_add(struct fl_events *ev, int64_t offset, double time, struct fl_str key, struct fl_str value, struct fl_str headers);
+void fl_events_add(struct fl_events *ev, int64_t offset, double time, struct fl_str key, struct fl_str value,
+	struct fl_str headers);
 void fl_events_decode(struct fl_events *ev);
 
-/* The column of a name, for the batch's own thread: added to fields and made where it is new (and filled, if records are in). FL_NO_FIELD: there are too many. */
+/* The column of a name, for the batch's own thread: added to fields and made where it is new (and filled, if records are
+ * in, which may reject some of them). FL_NO_FIELD: there are too many. */
 uint32_t fl_events_column(struct fl_events *ev, struct fl_str name);
 
 /* Outcomes. Texts are copied into the arena, but not stage. An event that is not FL_PASS keeps its first outcome. */
@@ -90,7 +93,9 @@ static inline void fl_events_touch(struct fl_events *ev, struct fl_column *c, ui
 	c->written = 1;
 }
 
-void fl_events_emit(struct fl_events *ev, uint32_t before, uint32_t stream, struct fl_str key, struct fl_str value, struct fl_str headers, double time); /* all copied */
+/* All is copied, the value with FL_PAD bytes behind it. */
+void fl_events_emit(struct fl_events *ev, uint32_t before, uint32_t stream, struct fl_str key, struct fl_str value,
+	struct fl_str headers, double time);
 
 /* The record as it stands now, appended to out in the codec to (mostly its own). -1: it can't be said in that codec. A
  * tombstone (value.p NULL) that nobody wrote to appends nothing: it stays one. */

@@ -1,5 +1,5 @@
-/* What stages do to the events of a batch: outcomes, writes, new records. Called by the host's functions for plugins, by
- * the script layer, and by the task, on the batch's thread. */
+/* What stages do to the events of a batch: outcomes, writes, new records. Called by the host's functions for plugins,
+ * by the script layer, and by the task, on the batch's thread. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,14 +57,16 @@ static struct fl_column *column(struct fl_events *ev, uint32_t col, uint32_t i)
 	return ev->b.column[col];
 }
 
-static void __attribute__((format(printf, 4, 5))) refuse(struct fl_events *ev, const struct fl_column *c, uint32_t i, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void refuse(struct fl_events *ev, const struct fl_column *c, uint32_t i,
+	const char *fmt, ...)
 {
 	char what[FL_ERRLEN], text[FL_ERRLEN + 128];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
-	int n = snprintf(text, sizeof text, "the field \"%.*s\" %s", (int)(c->name.len < 64 ? c->name.len : 64), c->name.p, what);
+	int name = (int)(c->name.len < 64 ? c->name.len : 64);
+	int n = snprintf(text, sizeof text, "the field \"%.*s\" %s", name, c->name.p, what);
 	fl_events_reject(ev, i, ev->stage ? ev->stage : "write", (struct fl_str){0}, (struct fl_str){text, (uint32_t)n});
 }
 
@@ -157,7 +159,8 @@ int fl_events_set_json(struct fl_events *ev, uint32_t col, uint32_t i, struct fl
 	}
 	text = trim(text);
 	if (set_checked(c, i, fl_arena_copy(&ev->arena, text.p, text.len)) < 0) {
-		refuse(ev, c, i, "was set to the number %.*s, which is beyond the range of a double", (int)(text.len < 64 ? text.len : 64), text.p);
+		refuse(ev, c, i, "was set to the number %.*s, which is beyond the range of a double",
+			(int)(text.len < 64 ? text.len : 64), text.p);
 		return -1;
 	}
 	fl_events_touch(ev, c, i);
@@ -183,7 +186,8 @@ static struct fl_str copy(struct fl_events *ev, struct fl_str s, size_t pad)
 	return (struct fl_str){to, s.len};
 }
 
-void fl_events_emit(struct fl_events *ev, uint32_t before, uint32_t stream, struct fl_str key, struct fl_str value, struct fl_str headers, double time)
+void fl_events_emit(struct fl_events *ev, uint32_t before, uint32_t stream, struct fl_str key, struct fl_str value,
+	struct fl_str headers, double time)
 {
 	if (ev->emits == ev->emit_cap) {
 		ev->emit_cap = ev->emit_cap ? 2 * ev->emit_cap : 64;

@@ -54,7 +54,8 @@ static uint16_t find(const struct fl_decoder *d, const struct fl_events *ev, str
 }
 
 /* A key that is not the one expected at its position: looked up, and expected from now on. */
-static __attribute__((noinline)) int32_t column_of(struct fl_decoder *d, const struct fl_events *ev, struct fl_str key, uint32_t position)
+__attribute__((noinline)) static int32_t column_of(struct fl_decoder *d, const struct fl_events *ev, struct fl_str key,
+	uint32_t position)
 {
 	struct fl_str raw = key;
 	if (memchr(key.p, '\\', key.len)) {
@@ -97,7 +98,8 @@ inline int32_t fl_json_column(struct fl_decoder *d, const struct fl_events *ev, 
 {
 	if (position < SEEN) {
 		const struct fl_json_seen *s = &d->seen[position];
-		if (s->len == key.len && key.len && (key.len <= 16 ? same_short(s->key, key.p, key.len) : memcmp(s->key, key.p, key.len) == 0))
+		uint32_t n = key.len;
+		if (s->len == n && n && (n <= 16 ? same_short(s->key, key.p, n) : memcmp(s->key, key.p, n) == 0))
 			return s->column;
 	}
 	return column_of(d, ev, key, position);
@@ -161,7 +163,8 @@ static enum read read_word(struct fl_column *c, uint32_t i, const char *p, uint3
 }
 
 /* The value of a member that somebody named. */
-static inline enum read read_value(struct fl_decoder *d, struct fl_events *ev, struct fl_column *c, uint32_t i, const char *p, uint32_t len)
+static inline enum read read_value(struct fl_decoder *d, struct fl_events *ev, struct fl_column *c, uint32_t i,
+	const char *p, uint32_t len)
 {
 	char first = p[0], err[FL_ERRLEN];
 	if (first == '"')
@@ -176,7 +179,8 @@ static inline enum read read_value(struct fl_decoder *d, struct fl_events *ev, s
 }
 
 /* Columns from..to of record i; *bad is the member that could not be read. */
-static enum read read_record(struct fl_decoder *d, struct fl_events *ev, uint32_t i, uint32_t from, uint32_t to, struct fl_member *bad)
+static enum read read_record(struct fl_decoder *d, struct fl_events *ev, uint32_t i, uint32_t from, uint32_t to,
+	struct fl_member *bad)
 {
 	struct fl_members m;
 	struct fl_member f;
@@ -206,15 +210,18 @@ static void reject(struct fl_events *ev, uint32_t i, const char *text)
 	fl_events_reject(ev, i, "decode", (struct fl_str){0}, fl_str(text));
 }
 
-/* One sentence on what is wrong with a record that could not be read: found by a strict walk, apart from the fast path. */
+static int shown(uint32_t begin, uint32_t end) { return (int)(end - begin < 64 ? end - begin : 64); }
+
+/* One sentence on what is wrong with a record that could not be read: found by a strict walk, off the fast path. */
 static void explain(struct fl_decoder *d, struct fl_events *ev, uint32_t i, enum read r, const struct fl_member *bad)
 {
 	char err[FL_ERRLEN], text[2 * FL_ERRLEN];
 	struct fl_str record = ev->b.value[i];
 	if (r == HUGE_NUMBER)
-		snprintf(text, sizeof text, "the field \"%.*s\" holds the number %.*s, which is beyond the range of a double, at byte %u",
-			(int)(bad->key_end - bad->key < 64 ? bad->key_end - bad->key : 64), record.p + bad->key,
-			(int)(bad->value_end - bad->value < 64 ? bad->value_end - bad->value : 64), record.p + bad->value, bad->value);
+		snprintf(text, sizeof text,
+			"the field \"%.*s\" holds the number %.*s, which is beyond the range of a double, at byte %u",
+			shown(bad->key, bad->key_end), record.p + bad->key, shown(bad->value, bad->value_end),
+			record.p + bad->value, bad->value);
 	else if (fl_json_check(record, d->limits.depth, err) < 0)
 		snprintf(text, sizeof text, "the record is not valid JSON: %s", err);
 	else
@@ -242,7 +249,8 @@ static void json_decode(struct fl_decoder *d, struct fl_events *ev, uint32_t fro
 			continue;
 		enum read r = READ;
 		if (record.len > d->limits.record) {
-			snprintf(text, sizeof text, "the record has %u bytes; %u are allowed (limit \"record\")", record.len, d->limits.record);
+			snprintf(text, sizeof text, "the record has %u bytes; %u are allowed (limit \"record\")", record.len,
+				d->limits.record);
 			reject(ev, i, text);
 		} else if (d->limits.full && from == 0 && fl_json_check(record, d->limits.depth, text) < 0) {
 			r = MALFORMED;

@@ -53,15 +53,23 @@ static void decode(struct fl_decoder *d, struct fl_events *ev, uint32_t from, ui
 	}
 }
 
-static void text_decode(struct fl_decoder *d, struct fl_events *ev, uint32_t from, uint32_t to) { decode(d, ev, from, to, 1); }
-static void bytes_decode(struct fl_decoder *d, struct fl_events *ev, uint32_t from, uint32_t to) { decode(d, ev, from, to, 0); }
+static void text_decode(struct fl_decoder *d, struct fl_events *ev, uint32_t from, uint32_t to)
+{
+	decode(d, ev, from, to, 1);
+}
+
+static void bytes_decode(struct fl_decoder *d, struct fl_events *ev, uint32_t from, uint32_t to)
+{
+	decode(d, ev, from, to, 0);
+}
 
 static int encode(struct fl_events *ev, uint32_t i, struct fl_buf *out, const char *codec, char *err)
 {
 	struct fl_str record = ev->b.value[i];
 	int own = ev->codec == &fl_codec_text || ev->codec == &fl_codec_bytes;
 	if (!ev->b.touched[i] && (own || !record.p)) {
-		fl_buf_add(out, record.p, record.len);
+		if (record.p)
+			fl_buf_add(out, record.p, record.len);
 		return 0;
 	}
 	uint32_t col = fl_events_column(ev, fl_str("value"));
@@ -74,7 +82,10 @@ static int encode(struct fl_events *ev, uint32_t i, struct fl_buf *out, const ch
 	return 0;
 }
 
-static int bytes_encode(struct fl_events *ev, uint32_t i, struct fl_buf *out, char *err) { return encode(ev, i, out, "bytes", err); }
+static int bytes_encode(struct fl_events *ev, uint32_t i, struct fl_buf *out, char *err)
+{
+	return encode(ev, i, out, "bytes", err);
+}
 
 static int text_encode(struct fl_events *ev, uint32_t i, struct fl_buf *out, char *err)
 {

@@ -1,4 +1,4 @@
-/* Headers of a record. Called by whoever reads or writes them (stages through the host, dead letters), on any thread. */
+/* Headers of a record. Called by whoever reads or writes them (stages, dead letters), on any thread. */
 #include "header.h"
 
 #define FRONT (sizeof(uint16_t) + sizeof(uint32_t))

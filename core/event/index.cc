@@ -22,8 +22,9 @@ static void grow(struct fl_index *x, uint32_t len)
 	uint64_t capacity = START;
 	while (capacity < len)
 		capacity *= 2;
+	const simdjson::implementation *best = simdjson::get_active_implementation(); // for this processor
 	auto failed = x->parser ? x->parser->set_capacity(capacity)
-	                        : simdjson::get_active_implementation()->create_dom_parser_implementation(capacity, 1, x->parser);
+	                        : best->create_dom_parser_implementation(capacity, 1, x->parser);
 	FL_ASSERT(!failed);
 }
 

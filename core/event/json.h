@@ -12,7 +12,10 @@ int fl_json_check(struct fl_str text, uint32_t depth, char *err);
 int fl_json_string(struct fl_buf *out, struct fl_str s);
 
 /* A walk through a JSON text in order, on the whole text checked as it goes. */
-enum fl_json_what { FL_J_END, FL_J_ERROR, FL_J_OBJECT, FL_J_OBJECT_END, FL_J_ARRAY, FL_J_ARRAY_END, FL_J_KEY, FL_J_STRING, FL_J_NUMBER, FL_J_TRUE, FL_J_FALSE, FL_J_NULL };
+enum fl_json_what {
+	FL_J_END, FL_J_ERROR, FL_J_OBJECT, FL_J_OBJECT_END, FL_J_ARRAY, FL_J_ARRAY_END,
+	FL_J_KEY, FL_J_STRING, FL_J_NUMBER, FL_J_TRUE, FL_J_FALSE, FL_J_NULL
+};
 struct fl_json_walk {
 	const char *start, *p, *end;
 	uint32_t depth, max_depth;

@@ -25,7 +25,8 @@ static int write_cell(struct fl_buf *out, const struct fl_column *c, uint32_t i,
 		return 0;
 	case FL_STRING:
 		if (fl_json_string(out, c->str[i]) < 0)
-			return fl_err(err, "the field \"%.*s\" was set to a text that is not UTF-8, which JSON can't say", name, c->name.p);
+			return fl_err(err, "the field \"%.*s\" was set to a text that is not UTF-8, which JSON can't say", name,
+				c->name.p);
 		return 0;
 	case FL_BOOL:
 		if (c->num[i] != 0)
@@ -119,7 +120,8 @@ static int patch(struct fl_events *ev, uint32_t i, const struct changes *ch, str
 	return 0;
 }
 
-/* Some removed, all of its name: member by member, a removed one with the comma before it (the first with the one behind). */
+/* Some removed, all of their names: member by member, a removed one with the comma before it (or behind it, where it is
+ * the first). */
 static int patch_members(struct fl_events *ev, uint32_t i, const struct changes *ch, struct fl_buf *out, char *err)
 {
 	struct fl_members m;
@@ -188,7 +190,8 @@ int fl_json_encode(struct fl_events *ev, uint32_t i, struct fl_buf *out, char *e
 	struct changes ch;
 	int own = ev->codec == &fl_codec_json;
 	if (!ev->b.touched[i] && (own || !record.p)) {
-		fl_buf_add(out, record.p, record.len);
+		if (record.p)
+			fl_buf_add(out, record.p, record.len);
 		return 0;
 	}
 	collect(ev, i, &ch);

@@ -82,7 +82,8 @@ static int32_t code_point(const char **p, const char *end)
 
 int fl_json_unescape(char *to, const char *p, uint32_t len, uint32_t *n)
 {
-	static const char MEANS[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+	static const char MEANS[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
+		['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
 	const char *s = p, *end = p + len;
 	char *start = to;
 	while (s < end) {

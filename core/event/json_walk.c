@@ -57,9 +57,8 @@ static enum fl_json_what open_nested(struct fl_json_walk *w, int object)
 		snprintf(text, sizeof text, "it is nested deeper than %u", w->max_depth);
 		return broken(w, w->p, text);
 	}
-	uint64_t bit = (uint64_t)1 << w->depth % 64;
-	uint64_t *word = &w->kinds[w->depth / 64];
-	*word = object ? *word | bit : *word & ~bit;
+	uint64_t *word = &w->kinds[w->depth / 64], bit = (uint64_t)1 << w->depth % 64;
+	*word = (w->depth % 64 ? *word & ~bit : 0) | (object ? bit : 0);
 	w->depth++;
 	w->state = object ? FIRST_KEY : FIRST_ITEM;
 	return found(w, object ? FL_J_OBJECT : FL_J_ARRAY, 1);

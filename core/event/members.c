@@ -8,21 +8,20 @@ uint32_t fl_members_skip(const struct fl_members *m, uint32_t k)
 {
 	uint64_t kinds[FL_DEPTH_MAX / 64]; /* 1: an object is open at that depth */
 	uint32_t depth = 0, limit = m->depth - 1; /* the record's own bracket is open */
-	do {
+	for (; k < m->n; k++) {
 		char c = m->p[m->at[k]];
 		if (c == '{' || c == '[') {
 			if (depth == limit)
 				return 0;
-			uint64_t bit = (uint64_t)1 << depth % 64;
-			uint64_t *word = &kinds[depth / 64];
-			*word = c == '{' ? *word | bit : *word & ~bit;
+			uint64_t *word = &kinds[depth / 64], bit = (uint64_t)1 << depth % 64;
+			*word = (depth % 64 ? *word & ~bit : 0) | (c == '{' ? bit : 0);
 			depth++;
 		} else if (c == '}' || c == ']') {
-			depth--;
-			if ((kinds[depth / 64] >> depth % 64 & 1) != (c == '}'))
+			if (depth-- == 0 || (kinds[depth / 64] >> depth % 64 & 1) != (c == '}'))
 				return 0;
+			if (depth == 0)
+				return k + 1;
 		}
-		k++;
-	} while (depth && k < m->n);
-	return depth ? 0 : k;
+	}
+	return 0;
 }

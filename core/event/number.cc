@@ -1,4 +1,4 @@
-// Numbers as texts and back: the part of the C++ library that C lacks (std::to_chars, std::from_chars) behind C functions.
+// Numbers as texts and back: what the C++ library has and C lacks (std::to_chars, std::from_chars) behind C functions.
 // Called by the codecs and by whoever writes JSON, on any thread.
 #include "number.h"
 

@@ -231,21 +231,26 @@ int fl_time_of_cell(struct fl_events *ev, const struct fl_time_spec *spec, uint3
 	return 0;
 }
 
+static void say_why(struct fl_events *ev, const struct fl_time_spec *spec, const struct fl_column *c, uint32_t i)
+{
+	char err[FL_ERRLEN], form[128] = "ISO 8601";
+	const char *field = spec->field, *stream = ev->b.stream;
+	struct fl_str s = c->type[i] == FL_STRING ? c->str[i] : (struct fl_str){0};
+	if (spec->format)
+		snprintf(form, sizeof form, "of the format %s", spec->format);
+	if (c->type[i] == FL_ABSENT)
+		fl_err(err, "the stream \"%s\" takes its time from the field \"%s\", which the event lacks", stream, field);
+	else if (s.p)
+		fl_err(err, "the field \"%s\" of the stream \"%s\" is no time: \"%.*s\" is not %s", field, stream,
+			(int)(s.len < 64 ? s.len : 64), s.p, form);
+	else
+		fl_err(err, "the field \"%s\" of the stream \"%s\" is no time: it must be a number or a string", field, stream);
+	fl_events_reject(ev, i, "time", (struct fl_str){0}, fl_str(err));
+}
+
 void fl_time_of_events(struct fl_events *ev, const struct fl_time_spec *spec, uint32_t col)
 {
-	char err[FL_ERRLEN];
-	for (uint32_t i = 0; i < ev->b.n; i++) {
-		if (ev->b.outcome[i] != FL_PASS || fl_time_of_cell(ev, spec, col, i, &ev->b.time[i]) == 0)
-			continue;
-		const struct fl_column *c = ev->b.column[col];
-		struct fl_str s = c->type[i] == FL_STRING ? c->str[i] : (struct fl_str){0};
-		if (c->type[i] == FL_ABSENT)
-			fl_err(err, "the stream \"%s\" takes its time from the field \"%s\", which the event lacks", ev->b.stream, spec->field);
-		else if (s.p)
-			fl_err(err, "the field \"%s\" of the stream \"%s\" is no time: \"%.*s\" is not %s%s", spec->field, ev->b.stream,
-				(int)(s.len < 64 ? s.len : 64), s.p, spec->format ? "as the format " : "ISO 8601", spec->format ? spec->format : "");
-		else
-			fl_err(err, "the field \"%s\" of the stream \"%s\" is no time: it must be a number or a string", spec->field, ev->b.stream);
-		fl_events_reject(ev, i, "time", (struct fl_str){0}, fl_str(err));
-	}
+	for (uint32_t i = 0; i < ev->b.n; i++)
+		if (ev->b.outcome[i] == FL_PASS && fl_time_of_cell(ev, spec, col, i, &ev->b.time[i]) < 0)
+			say_why(ev, spec, ev->b.column[col], i);
 }
