@@ -29,7 +29,7 @@ struct fl_shared {
 	struct fl_batch *b;
 	int64_t steps;    /* left for string patterns */
 	double event;     /* counts events and calls: journals with an older number are settled */
-	uint32_t row;     /* the event that Lua is at */
+	int32_t row;      /* the event that Lua is at */
 	uint32_t trouble; /* what stopped the script, FL_TROUBLE_*; a script can't catch that */
 	uint32_t undos;   /* entries of undo */
 	uint32_t touched; /* b->touched of the event before its script */

@@ -12,7 +12,7 @@ static void emit(struct fl_script *sc, double to, struct fl_str key, struct fl_s
 		sc->emit_from = ev->emits;
 	}
 	int inside = sc->phase == FL_PHASE_EVENTS;
-	fl_events_emit(ev, inside ? sh->row + 1 : ev->b.n, to < 0 ? FL_NO_STREAM : (uint32_t)to, key, value, headers,
+	fl_events_emit(ev, inside ? (uint32_t)sh->row + 1 : ev->b.n, to < 0 ? FL_NO_STREAM : (uint32_t)to, key, value, headers,
 		inside ? ev->b.time[sh->row] : sc->task->now);
 }
 

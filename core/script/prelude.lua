@@ -31,7 +31,7 @@ struct fl_shared {
 	struct fl_batch *b;
 	int64_t steps;
 	double event;
-	uint32_t row, trouble, undos, touched, cached, unused;
+	int32_t row; uint32_t trouble, undos, touched, cached, unused;
 	struct fl_str out;
 	int32_t (*column)(struct fl_shared *, const char *, uint32_t);
 	void (*note)(struct fl_shared *, uint32_t);
@@ -61,14 +61,17 @@ local PASS, DROP, REJECT, LATE = 0, 1, 2, 3
 
 ---- fuel ---------------------------------------------------------------------------------------------------------
 
-local __n, __a = budget, host.exhausted
-local function meter() return __n, __a end
-
--- For C functions whose work grows with their arguments.
-local function charge(steps)
-	__n = __n - steps
-	if __n < 0 then __a() end
-end
+-- The count has a function of its own around it: the compiler tells the variables of one function apart only by chance
+-- (8 bits of a hash), and a store to this one, in each loop and function, would make it read all others again.
+local meter, refill, charge = (function()
+	local __n, __a = budget, host.exhausted
+	return function() return __n, __a end,
+		function() __n = budget end,
+		function(steps) -- for C functions whose work grows with their arguments
+			__n = __n - steps
+			if __n < 0 then __a() end
+		end
+end)()
 
 ---- values -------------------------------------------------------------------------------------------------------
 
@@ -152,7 +155,6 @@ end
 ---- the present batch and event ------------------------------------------------------------------------------------
 
 local b, column, outcome, touched, times, now, stream_name
-local i = 0            -- the event's row
 local cols, none = {}, {} -- column by field name; none: there is no event
 local known = cols
 local todo = 0         -- 1: settle() has something to do
@@ -172,6 +174,7 @@ end
 
 -- What stood in the cell goes into the journal, unless it was written in this event already.
 local function note(c, k)
+	local i = sh.row
 	local d = c.dirty[i]
 	if d == 0 then
 		local u = sh.undo[sh.undos]
@@ -204,7 +207,7 @@ end
 local function read(_, name)
 	local k = cols[name]
 	if k == nil then k = field(name) end
-	local c = column[k]
+	local c, i = column[k], sh.row
 	local t = c.type[i]
 	if t == NUMBER then return c.num[i] end
 	if t == ABSENT then return nil end
@@ -221,7 +224,7 @@ end
 local function write(_, name, v)
 	local k = cols[name]
 	if k == nil then k = field(name) end
-	local c = column[k]
+	local c, i = column[k], sh.row
 	if nesteds ~= 0 then
 		if v ~= nil and rawequal(nested[k], v) then return end
 		nested[k] = nil
@@ -312,23 +315,23 @@ end
 local about = {
 	key = function()
 		if cols == none then no_event "key" end
-		local s = b.key[i]
+		local s = b.key[sh.row]
 		if s.p == nil then return nil end
 		return ffi_string(s.p, s.len)
 	end,
 	raw = function()
 		if cols == none then no_event "raw" end
-		local s = b.value[i]
+		local s = b.value[sh.row]
 		if s.p == nil then return nil end
 		return ffi_string(s.p, s.len)
 	end,
 	time = function()
 		if cols == none then no_event "time" end
-		return times[i]
+		return times[sh.row]
 	end,
 	offset = function()
 		if cols == none then no_event "offset" end
-		return tonumber(b.offset[i])
+		return tonumber(b.offset[sh.row])
 	end,
 	partition = function()
 		if cols == none then no_event "partition" end
@@ -342,7 +345,7 @@ local about = {
 	now = function()
 		if now == now then return now end
 		if cols == none then no_event "now" end
-		return times[i]
+		return times[sh.row]
 	end,
 	late = function() return mark == LATE end,
 	headers = function() return headers end,
@@ -442,7 +445,7 @@ local function undo()
 end
 
 local function start()
-	__n = budget
+	refill()
 	sh.steps = budget
 	sh.event = sh.event + 1
 	sh.undos = 0
@@ -459,9 +462,9 @@ local function make_run(transform, route)
 		if failed then undo() end
 		begin()
 		cols = known
+		local e, m = e, m
 		for r = from, b.n - 1 do
 			if outcome[r] == PASS then
-				i = r
 				sh.row = r
 				sh.touched = touched[r]
 				start()

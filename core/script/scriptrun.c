@@ -41,18 +41,18 @@ int fl_script_process(struct fl_script_task *t, struct fl_events *ev, char *err)
 	sc->ev = ev;
 	fl_luacell_batch(sc);
 	for (;;) {
-		sc->sh.row = UINT32_MAX;
+		sc->sh.row = -1;
 		lua_rawgeti(sc->L, LUA_REGISTRYINDEX, sc->run);
 		lua_pushnumber(sc->L, from);
 		lua_pushboolean(sc->L, failed);
 		if (fl_lua_call(sc, 2, 0) == 0)
 			break;
-		uint32_t row = sc->sh.row;
-		if (row == UINT32_MAX) /* not the script's doing: nothing of an event was run */
+		int32_t row = sc->sh.row;
+		if (row < 0) /* not the script's doing: nothing of an event was run */
 			return fl_script_raised(sc, err);
 		fl_luacell_undo(sc);
-		reject(sc, row);
-		from = row + 1;
+		reject(sc, (uint32_t)row);
+		from = (uint32_t)row + 1;
 		failed = 1;
 		if (fl_script_spent(sc)) {
 			if (fl_script_again(sc, err) < 0)
