@@ -15,4 +15,5 @@ files["tests/**/conf/*.lua"] = {
 	read_globals = { "app", "stream", "source", "pipeline", "sink", "web", "plugin", "script", "env", "kafka", "option", "time" },
 }
 files["spec"] = { std = "+busted", read_globals = host, globals = contract }
+files["spec/contract"] = { read_globals = { "array", "null" }, max_line_length = false }
 exclude_files = { "build*/**", "var/**", "tests/misbehave/**" }
