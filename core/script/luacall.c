@@ -79,7 +79,7 @@ static void trace(lua_State *L, struct fl_buf *to)
 		}
 		fl_buf_printf(to, "\n\t%s:%d: in ", ar.source + 1, ar.currentline);
 		if (ar.name)
-			fl_buf_printf(to, "%s '%s'", *ar.namewhat ? ar.namewhat : "function", ar.name);
+			fl_buf_printf(to, "function '%s'", ar.name);
 		else if (*ar.what == 'm')
 			fl_buf_printf(to, "the file");
 		else
@@ -174,7 +174,7 @@ static int handler(lua_State *L)
 	lua_settop(L, 1);
 	describe(L, &sc->text);
 	if (!said_where(sc) && !fl_lua_where(L, sc->at, sizeof sc->at))
-		sc->at[0] = 0;
+		snprintf(sc->at, sizeof sc->at, "%s", sc->conf.name); /* a tail call left no line */
 	trace(L, &sc->trace);
 	return 1;
 }
@@ -196,7 +196,7 @@ int fl_lua_call(struct fl_script *sc, int args, int results)
 	int base = lua_gettop(L) - args;
 	lua_pushcfunction(L, handler);
 	lua_insert(L, base);
-	sc->at[0] = 0;
+	snprintf(sc->at, sizeof sc->at, "%s", sc->conf.name);
 	int rc = lua_pcall(L, args, results, base);
 	lua_remove(L, base);
 	if (rc == 0)

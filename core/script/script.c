@@ -58,12 +58,9 @@ void fl_script_push(struct fl_script *sc, enum fl_entry entry) { lua_rawgeti(sc-
 
 int fl_script_raised(struct fl_script *sc, char *err)
 {
-	const char *name = sc->conf.name;
-	size_t n = strlen(name), at = strlen(sc->at);
-	if (at && (sc->text.len < at || memcmp(sc->text.p, sc->at, at) != 0))
+	size_t at = strlen(sc->at);
+	if (sc->text.len < at || memcmp(sc->text.p, sc->at, at) != 0)
 		return fl_err(err, "%s: %.*s", sc->at, (int)sc->text.len, sc->text.p);
-	if (!at && (sc->text.len < n || memcmp(sc->text.p, name, n) != 0))
-		return fl_err(err, "%s: %.*s", name, (int)sc->text.len, sc->text.p);
 	return fl_err(err, "%.*s", (int)sc->text.len, sc->text.p);
 }
 

@@ -89,7 +89,7 @@ return {
 		host_only = true,
 		text = [[
 			function transform(e)
-				e.more, e.text, e.less = e.big + 1, "n" .. e.big, e.big - 9007199254740993
+				e.more, e.text, e.less = e.big + 1, "n" .. e.big, e.big - json.int "9007199254740993"
 				e.is_more, e.list = e.big < e.more, { e.big }
 			end]],
 		events = { { raw = '{"big":9007199254740993}' } },

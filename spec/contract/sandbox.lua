@@ -87,10 +87,12 @@ return {
 				e.text = json.encode { b = json.array {}, a = { 1, null, "x" }, c = {} }
 				local v = json.decode '{"x":[],"y":{"z":null}}'
 				e.back = json.encode(v)
-				e.bad = pcall(json.decode, "{") == false
+				local none, why = json.decode "{"
+				e.bad = none == nil and type(why) == "string"
+				e.worse = pcall(json.encode, { print })
 			end]],
 		events = { { value = {} } },
-		expect = { { outcome = "pass", value = { text = '{"a":[1,null,"x"],"b":[],"c":{}}', back = '{"x":[],"y":{"z":null}}', bad = true } } },
+		expect = { { outcome = "pass", value = { text = '{"a":[1,null,"x"],"b":[],"c":{}}', back = '{"x":[],"y":{"z":null}}', bad = true, worse = false } } },
 	},
 	{
 		name = "options are handed to open",

@@ -152,9 +152,11 @@ function decode(s, at)
 	return v, after
 end
 
+-- nil and why where the text is no JSON.
 function json.decode(s)
-	local v, at = decode(s, 1)
-	if skip(s, at) <= #s then error("more behind the value at byte " .. at, 2) end
+	local done, v, at = pcall(decode, s, 1)
+	if not done then return nil, v end
+	if skip(s, at) <= #s then return nil, "more behind the value at byte " .. at end
 	return v
 end
 
