@@ -18,7 +18,7 @@ function generate(t)
 			y = 52.4 + math.sin(angle + boat) / 100,
 			timestamp = t - (late and 5 or 0),
 			seq = seq,
-			tags = { "a", {}, 9007199254740993LL },
+			note = "a \"ü\" \\ b",
 		}
 		seq = seq + 1
 	end

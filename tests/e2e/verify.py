@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 
-EARTH = 6371008.8
+EARTH, DEGREE = 6371008.8, math.pi / 180
 SPAN, LEAST, ALLOW = 5.0, 1.0, 0.0
 ALL = "1000000000"
 
@@ -72,9 +72,10 @@ def numbered(raw):
 
 
 def earth(a, b):
-    ax, ay, bx, by = (math.radians(v) for v in (a["x"], a["y"], b["x"], b["y"]))
-    h = math.sin((by - ay) / 2) ** 2 + math.cos(ay) * math.cos(by) * math.sin((bx - ax) / 2) ** 2
-    return 2 * EARTH * math.asin(min(1.0, math.sqrt(h)))
+    s = math.sin((b["y"] - a["y"]) * DEGREE / 2)
+    u = math.sin((b["x"] - a["x"]) * DEGREE / 2)
+    h = s * s + math.cos(a["y"] * DEGREE) * math.cos(b["y"] * DEGREE) * (u * u)
+    return 2 * EARTH * math.asin(math.sqrt(min(h, 1.0)))
 
 
 def model(of):
