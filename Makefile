@@ -65,6 +65,7 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags
 	@mkdir -p $(@D); echo "  CXX  $<"
 	@$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
 
+.SECONDARY: $(LUA_H)
 # Lua that is part of the binary: prelude.lua becomes prelude.lua.h, a C string to be included as its initialiser.
 $(BUILD)/%.lua.h: %.lua
 	@mkdir -p $(@D); echo "  LUA  $<"

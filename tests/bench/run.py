@@ -116,7 +116,7 @@ def bench_pipe(feed, many):
 
 
 def run(conf, data, *more):
-    return timed([FAIRLEAD, "run", HERE + "/conf/" + conf, "--data", data, "--http", "off", "--until-idle", *more])
+    return timed([FAIRLEAD, "run", HERE + "/conf/" + conf, "--data", data, "--until-idle", *more])
 
 
 def fresh(name):
@@ -154,7 +154,7 @@ def bench_workers(feed):
 class Daemon:
     def __init__(self, conf, data, *more):
         self.begin = time.monotonic()
-        self.process = subprocess.Popen([FAIRLEAD, "run", conf, "--data", data, "--http", "off", *more],
+        self.process = subprocess.Popen([FAIRLEAD, "run", conf, "--data", data, *more],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def anonymous(self):

@@ -95,7 +95,7 @@ check 'send beside the daemon ends with 0' equal $? 0
 sent() { read_stream late_sensor_data --from beginning -n 100000000 | grep -F '"seq":-2'; }
 check 'and its records go through the pipeline' wait_for "$patience" sent
 
-status 'a second daemon is refused' 1 "$F" run "$conf" "${D[@]}" --http off
+status 'a second daemon is refused' 1 "$F" run "$conf" "${D[@]}"
 check 'with the pid of the first' has "$work/err" "$pid"
 
 # ---- dead letters
@@ -104,7 +104,7 @@ dead() { [ "$("$F" dlq "$conf" list "${D[@]}" 2>/dev/null | wc -l)" -gt 0 ]; }
 check 'a poisoned record becomes a dead letter' wait_for "$patience" dead
 status 'dlq list' 0 "$F" dlq "$conf" list "${D[@]}"
 check 'names the stream it came from' has "$work/out" raw_sensor_data
-status 'dlq show' 0 "$F" dlq "$conf" show "${D[@]}"
+status 'dlq show' 0 "$F" dlq "$conf" show "$(head -n 1 "$work/out" | cut -f1)" "${D[@]}"
 check 'shows the bytes as they came' has "$work/out" '{"id":7,"x":'
 
 check 'SIGTERM ends it with 0' stop
@@ -116,8 +116,8 @@ check 'SIGINT ends it with 0' equal $? 0
 pid=
 
 # ---- --until-idle, --log-format
-status '--until-idle is refused with an endless source' 2 "$F" run "$conf" "${D[@]}" --http off --until-idle
-status '--until-idle ends by itself where the sources end' 0 "$F" run "$work/conf/drain.lua" "${D[@]}" --http off --until-idle --log-format json
+status '--until-idle is refused with an endless source' 2 "$F" run "$conf" "${D[@]}" --until-idle
+status '--until-idle ends by itself where the sources end' 0 "$F" run "$work/conf/drain.lua" "${D[@]}" --until-idle --log-format json
 check 'its log is JSON' python3 -c '
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
@@ -125,8 +125,11 @@ assert all({"time", "level", "who", "message"} <= set(line) for line in lines), 
 check 'nothing but data goes to stdout' equal "$(wc -c <"$work/out")" 0
 
 # ---- new
+export PATH=$PATH:${F%/*}
 cd "$work" || exit 1
-status 'new plugin' 0 "$F" new plugin shiny
-status 'new script' 0 "$F" new script shiny
-status 'new does not overwrite' 1 "$F" new plugin shiny
+for what in plugin script; do
+	status "new $what" 0 "$F" new $what "shiny_$what"
+	check "new $what: builds and passes its own test" make -C "shiny_$what" test
+	status "new $what does not overwrite" 1 "$F" new $what "shiny_$what"
+done
 cd - >/dev/null || exit 1

@@ -84,7 +84,7 @@ yacht() {
 
 # start [OPTION…]: the daemon in the background.
 start() {
-	"$fairlead" run "$conf" --data "$data" --http off "$@" >>"$work/stdout" 2>>"$log" &
+	"$fairlead" run "$conf" --data "$data" "$@" >>"$work/stdout" 2>>"$log" &
 	pid=$!
 }
 alive() { kill -0 "$pid" 2>/dev/null; }
@@ -108,5 +108,5 @@ more_than() { [ "$(count "$1")" -gt "$2" ]; }
 last() { read_stream "$1" -n 1; }
 
 # Processes what is left, ends, and compares everything with what the raw records say.
-drain() { "$fairlead" run "$work/conf/drain.lua" --data "$data" --http off --until-idle >>"$work/stdout" 2>>"$log"; }
+drain() { "$fairlead" run "$work/conf/drain.lua" --data "$data" --until-idle >>"$work/stdout" 2>>"$log"; }
 verify() { python3 tests/e2e/verify.py --fairlead "$fairlead" --conf "$conf" --data "$data" "$@"; }

@@ -1,0 +1,15 @@
+-- The same with a script more, which reads two fields and writes one.
+app "bench"
+
+local raw      = stream "raw_sensor_data"  { partitions = 6, key = "id", time = "timestamp" }
+local enriched = stream "enriched_data"    { partitions = 6, key = "id", time = "timestamp" }
+local late     = stream "late_sensor_data" { }
+
+pipeline "enrich" {
+  from = raw,
+  plugin "lateness" { allow = "0s", to = late },
+  plugin "speed"    { x = "x", y = "y", span = "5s", least = "1s" },
+  script "transforms/enrich.lua",
+  script "more.lua",
+  to = enriched,
+}
