@@ -66,6 +66,7 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags
 	@$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
 
 .SECONDARY: $(LUA_H)
+$(BUILD)/core/script/prelude.o: $(wildcard core/script/*.lua)
 # Lua that is part of the binary: prelude.lua becomes prelude.lua.h, a C string to be included as its initialiser.
 $(BUILD)/%.lua.h: %.lua
 	@mkdir -p $(@D); echo "  LUA  $<"
@@ -82,7 +83,7 @@ $(BUILD)/%.so: %.c core/fairlead.h $(BUILD)/flags
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libfairlead.a
 	@mkdir -p $(@D); echo "  TEST $<"
 	@$(CC) $(CFLAGS_ALL) -Wno-missing-prototypes -Icore -DBUILD='"$(BUILD)"' -rdynamic -c -o $@.o $<
-	@$(CXX) -rdynamic $(SAN) -pthread -o $@ $@.o -Wl,--unresolved-symbols=ignore-all $(WHOLE) $(TEST_LIBS) $(LIBS) $(LDFLAGS)
+	@$(CXX) -rdynamic $(SAN) -pthread -o $@ $@.o $(WHOLE) $(TEST_LIBS) $(LIBS) $(LDFLAGS)
 $(TESTS): TEST_LIBS := -lcmocka
 $(FUZZ): TEST_LIBS := -fsanitize=fuzzer
 
