@@ -221,8 +221,8 @@ static void *h_state_at(struct fl_store *s, struct fl_batch *b, uint32_t i, uint
 		return NULL;
 	}
 	/* The batch says which keys come next: what they need is fetched while this event is worked on. */
-	if (i + 16 < b->n)
-		fl_store_ahead(slot->store, hash_of(b, i + 8), hash_of(b, i + 16));
+	if (i + 32 < b->n)
+		fl_store_ahead(slot->store, hash_of(b, i + 16), hash_of(b, i + 32));
 	return fl_store_at(slot->store, key, hash_of(b, i), size, len);
 }
 

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #define SLOTS_MIN 16u
-#define MALLOC_OVERHEAD 16u
+#define MALLOC_OVERHEAD 8u
 
 static size_t key_room(uint32_t key_len) { return ((size_t)key_len + 15) & ~(size_t)15; }
+
+/* malloc puts 8 bytes in front of blocks of 16: what a value's last 16 would waste of these is its own. */
+static uint32_t value_room(uint32_t cap) { return ((cap + 7) & ~15u) + 8; }
 
 static size_t block_size(const struct fl_entry *e)
 {
@@ -67,7 +70,7 @@ struct fl_entry *fl_overlay_add(struct fl_overlay *ov, struct fl_store *s, struc
 		resize(ov, SLOTS_MIN);
 	else if ((uint64_t)(ov->n + 1) * 3 > (uint64_t)(ov->mask + 1) * 2)
 		resize(ov, (ov->mask + 1) * 2);
-	struct fl_entry *e = block_new(ov, key.len, (cap + 15) & ~15u);
+	struct fl_entry *e = block_new(ov, key.len, value_room(cap));
 	e->hash = hash;
 	e->store = s;
 	if (key.len)
@@ -78,11 +81,9 @@ struct fl_entry *fl_overlay_add(struct fl_overlay *ov, struct fl_store *s, struc
 	return e;
 }
 
-/* A value that has grown once grows again: a quarter more than asked for. */
 struct fl_entry *fl_overlay_grow(struct fl_overlay *ov, struct fl_entry *e, uint32_t cap)
 {
-	uint64_t room = ((uint64_t)cap + cap / 4 + 15) & ~(uint64_t)15;
-	struct fl_entry *to = block_new(ov, e->key_len, room > UINT32_MAX ? cap : (uint32_t)room);
+	struct fl_entry *to = block_new(ov, e->key_len, value_room(cap));
 	cap = to->cap;
 	memcpy((char *)to - e->key_len, (char *)e - e->key_len, e->key_len + sizeof *e + e->len);
 	to->cap = cap;

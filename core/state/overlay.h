@@ -47,21 +47,44 @@ static inline struct fl_str fl_entry_key(const struct fl_entry *e)
 	return (struct fl_str){(const char *)e - e->key_len, e->key_len};
 }
 
+/* Keys are short, and a call for a few bytes costs more than they do. */
+static inline int fl_entry_is(const struct fl_entry *e, struct fl_str key)
+{
+	const char *p = (const char *)e - key.len;
+	uint64_t a, b, c, d;
+	uint32_t s, t;
+	if (e->key_len != key.len)
+		return 0;
+	if (key.len > 16)
+		return memcmp(p, key.p, key.len) == 0;
+	if (key.len >= 8) {
+		memcpy(&a, p, 8), memcpy(&b, key.p, 8);
+		memcpy(&c, p + key.len - 8, 8), memcpy(&d, key.p + key.len - 8, 8);
+		return a == b && c == d;
+	}
+	if (key.len >= 4) {
+		memcpy(&s, p, 4), memcpy(&t, key.p, 4);
+		if (s != t)
+			return 0;
+		memcpy(&s, p + key.len - 4, 4), memcpy(&t, key.p + key.len - 4, 4);
+		return s == t;
+	}
+	return key.len < 1 || (p[0] == key.p[0] && p[key.len / 2] == key.p[key.len / 2] && p[key.len - 1] == key.p[key.len - 1]);
+}
+
 static inline struct fl_entry *fl_overlay_find(const struct fl_overlay *ov, struct fl_str key, uint64_t hash)
 {
 	if (!ov->slot)
 		return NULL;
-	for (uint32_t i = (uint32_t)hash & ov->mask; ov->slot[i].e; i = (i + 1) & ov->mask) {
-		struct fl_entry *e = ov->slot[i].e;
-		if (ov->slot[i].hash == hash && e->key_len == key.len && memcmp((const char *)e - key.len, key.p, key.len) == 0)
-			return e;
-	}
+	for (uint32_t i = (uint32_t)hash & ov->mask; ov->slot[i].e; i = (i + 1) & ov->mask)
+		if (ov->slot[i].hash == hash && fl_entry_is(ov->slot[i].e, key))
+			return ov->slot[i].e;
 	return NULL;
 }
 
 /* A key that is not there yet; its value is not zeroed. */
 struct fl_entry *fl_overlay_add(struct fl_overlay *ov, struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t cap);
-/* The same entry with more room, elsewhere: whoever keeps its address is told by the return value. */
+/* The same entry with room for cap bytes, elsewhere: whoever keeps its address is told by the return value. */
 struct fl_entry *fl_overlay_grow(struct fl_overlay *ov, struct fl_entry *e, uint32_t cap);
 void fl_overlay_remove(struct fl_overlay *ov, struct fl_entry *e);
 void fl_overlay_fit(struct fl_overlay *ov); /* after many removals: a table of the right size */

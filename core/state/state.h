@@ -51,7 +51,7 @@ void fl_store_changed(struct fl_store *s, void *value, uint32_t len);
 const void *fl_store_get(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t *len); /* NULL: not there */
 void fl_store_put(struct fl_store *s, struct fl_str key, uint64_t hash, const void *value, uint32_t len);
 void fl_store_del(struct fl_store *s, struct fl_str key, uint64_t hash);
-/* Fetches what two keys that are asked for soon will touch: soon some 8 keys on, later twice that. For stores that no
+/* Fetches what two keys that are asked for soon will touch: soon some 16 keys on, later twice that. For stores that no
  * cache holds; costs next to nothing for small ones. Any hash is fine. */
 void fl_store_ahead(const struct fl_store *s, uint64_t soon, uint64_t later);
 /* Keys from..to (to excluded; p NULL: open) in byte order; see returns nonzero to stop. The store must not change meanwhile. */
