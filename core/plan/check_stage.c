@@ -46,7 +46,7 @@ static int check_host_conf(struct fl_reading *r, const struct fl_decl *flow, con
 	const struct fl_value *name = fl_value_get(&d->opts, "name"), *rate = fl_value_get(&d->opts, "rate");
 	const char *word = fl_decl_word(d->kind);
 	if (name && (!c->name[0] || c->name[0] == '_' || strlen(c->name) > 100 || strspn(c->name, good) != strlen(c->name)))
-		return fl_reading_fail(r, name->line, "a stage can't be called \"%.80s\": its name has 1 to 100 letters, digits, . _ - and no _ in front", c->name);
+		return fl_reading_fail(r, name->line, "a stage can't be called \"%s\": its name has 1 to 100 letters, digits, . _ - and no _ in front", c->name);
 	if (d->kind != FL_D_SCRIPT)
 		return 0;
 	if (rate && flow->kind != FL_D_SOURCE)

@@ -74,7 +74,7 @@ static int unknown_codec(struct fl_reading *r, const struct fl_decl *d, const ch
 	struct fl_buf all = {0};
 	for (uint32_t i = 0; i < n; i++)
 		fl_buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
-	fl_reading_fail(r, line_of(d, "codec"), "stream \"%s\" has the codec \"%.80s\", and there are %s%s%s%s", d->name, name, all.p ? all.p : "none",
+	fl_reading_fail(r, line_of(d, "codec"), "stream \"%s\" has the codec \"%s\", and there are %s%s%s%s", d->name, name, all.p ? all.p : "none",
 	                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	fl_buf_free(&all);
 	return -1;

@@ -79,7 +79,7 @@ static int l_unknown(lua_State *L)
 	for (size_t i = 0; i < COUNT(libraries); i++)
 		names[n++] = libraries[i];
 	const char *near = fl_nearest(name, names, n);
-	fl_reading_fail(r, current_line(L), "\"%.64s\" is nothing here: a conf has the words app, stream, source, pipeline, sink, web, plugin, "
+	fl_reading_fail(r, current_line(L), "\"%s\" is nothing here: a conf has the words app, stream, source, pipeline, sink, web, plugin, "
 	                "script, env, time, kafka, option and its own locals%s%s%s", name, near ? "; did you mean \"" : "",
 	                near ? near : "", near ? "\"?" : "");
 	return luaL_error(L, "stopped");
@@ -88,7 +88,7 @@ static int l_unknown(lua_State *L)
 static int l_set(lua_State *L)
 {
 	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
-	fl_reading_fail(reading_of(L), current_line(L), "\"%.64s\" is set without local: write local %.64s = …", name, name);
+	fl_reading_fail(reading_of(L), current_line(L), "\"%s\" is set without local: write local %s = …", name, name);
 	return luaL_error(L, "stopped");
 }
 

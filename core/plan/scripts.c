@@ -77,6 +77,8 @@ static void list(const char *root, const char *sub, int depth, struct fl_buf *na
 	free(path);
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
 static void say_unknown(struct fl_reading *r, const struct fl_plan *plan, const char *name, int line)
 {
 	struct fl_buf names = {0}, where = {0};
@@ -91,6 +93,7 @@ static void say_unknown(struct fl_reading *r, const struct fl_plan *plan, const 
 	const char **each = fl_alloc((n + 1) * sizeof *each);
 	for (const char *p = names.p; at < n; p += strlen(p) + 1)
 		each[at++] = p;
+	qsort(each, n, sizeof *each, by_text);
 	const char *near = fl_nearest(name, each, n);
 	for (uint32_t i = 0; i < n && !near; i++) { /* the right name, in another directory */
 		const char *a = strrchr(each[i], '/'), *b = strrchr(name, '/');

@@ -72,7 +72,7 @@ static const char *name_of(lua_State *L, struct fl_reading *r, const char *word,
 		l_stop(L);
 	}
 	if (len == 0 || len > 200 || strlen(name) != len || has_control(name) || (!is_free && (strspn(name, good) != len || name[0] == '.'))) {
-		fl_reading_fail(r, line_of(L), "\"%.80s\" can't be the name of %s %s: it has 1 to 200 %s", name,
+		fl_reading_fail(r, line_of(L), "\"%s\" can't be the name of %s %s: it has 1 to 200 %s", name,
 		                word[0] == 'a' || word[0] == 'e' ? "an" : "a", word,
 		                is_free ? "bytes" : "letters, digits, . _ - and no . in front");
 		l_stop(L);
@@ -206,7 +206,7 @@ static int l_app(lua_State *L)
 	struct fl_reading *r = reading_of(L);
 	const char *name = name_of(L, r, "app", 0);
 	if (r->app) {
-		fl_reading_fail(r, line_of(L), "app \"%.80s\": the conf has its name in line %d already", name, r->app_line);
+		fl_reading_fail(r, line_of(L), "app \"%s\": the conf has its name in line %d already", name, r->app_line);
 		l_stop(L);
 	}
 	r->app = fl_strdup(name);

@@ -111,7 +111,7 @@ static void say_unknown(const char *name, char *err)
 	const char *near = fl_nearest(name, (const char *const *)names, n);
 	for (uint32_t i = 0; i < dirs; i++)
 		fl_buf_printf(&where, "%s%s", i ? ", " : "", dir[i]);
-	fl_err(err, "there is no plugin \"%.64s\" in %.300s%s%s%s", name, where.len ? where.p : "any directory, for none is set",
+	fl_err(err, "there is no plugin \"%.200s\" in %.300s%s%s%s", name, where.len ? where.p : "any directory, for none is set",
 	       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	fl_buf_free(&where);
 	free(names);

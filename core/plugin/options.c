@@ -128,10 +128,11 @@ static int fill_map(struct fl_filling *f, const struct fl_plugin *pl, const stru
 		const struct fl_value *item = &v->item[i];
 		*line = item->line;
 		if ((item->kind != FL_V_STRING && item->kind != FL_V_WORD) || !item->text[0]) {
-			char *found = describe(item);
-			fl_err(err, "entry \"%.64s\" of option \"%s\" of %s \"%s\" takes the name of a field, or time \"field\"; found %s",
-			       item->name ? item->name : "", o->name, f->word, pl->name, found);
+			char *found = describe(item), *name = masked(item->name ? item->name : "");
+			fl_err(err, "entry \"%s\" of option \"%s\" of %s \"%s\" takes the name of a field, or time \"field\"; found %s",
+			       name, o->name, f->word, pl->name, found);
 			free(found);
+			free(name);
 			return -1;
 		}
 		entry[i].value = keep(f, item->text);
