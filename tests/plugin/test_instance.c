@@ -147,7 +147,7 @@ static void outcomes(void **state)
 		assert_int_equal(r.ev->b.outcome[0], each[i].outcome);
 		assert_int_equal(r.ev->whys, 3);
 		assert_string_equal(r.ev->why[0].stage, "work");
-		if (r.ev->why[0].text.len != strlen(each[i].text) || memcmp(r.ev->why[0].text.p, each[i].text, r.ev->why[0].text.len) != 0)
+		if (!fl_str_eq(r.ev->why[0].text, fl_str(each[i].text)))
 			fail_msg("%s: %.*s", each[i].what, (int)r.ev->why[0].text.len, r.ev->why[0].text.p);
 		fl_instance_close(in);
 		tear_down(&r);
