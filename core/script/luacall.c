@@ -51,7 +51,8 @@ void *fl_script_alloc(void *ud, void *p, size_t was, size_t n)
 /* Files of scripts have names with '@', the host's own Lua has '='. */
 static int of_script(lua_State *L, int level, lua_Debug *ar)
 {
-	return lua_getstack(L, level, ar) && lua_getinfo(L, "Sln", ar) && ar->source[0] == '@' && ar->currentline > 0;
+	return lua_getstack(L, level, ar) && lua_getinfo(L, "S", ar) && ar->source[0] == '@' && lua_getinfo(L, "l", ar) &&
+	       ar->currentline > 0;
 }
 
 int fl_lua_where(lua_State *L, char *at, size_t size)
@@ -73,6 +74,7 @@ static void trace(lua_State *L, struct fl_buf *to)
 	for (int level = 0; lua_getstack(L, level, &ar); level++) {
 		if (!of_script(L, level, &ar))
 			continue;
+		lua_getinfo(L, "n", &ar);
 		if (shown++ == TRACE_LEVELS) {
 			fl_buf_printf(to, "\n\t...");
 			break;
@@ -183,10 +185,10 @@ static void memory_text(struct fl_script *sc)
 {
 	sc->text.len = sc->trace.len = 0;
 	if (sc->sh.trouble == FL_TROUBLE_VOLUME)
-		fl_buf_printf(&sc->text, "the script made more than %zu MiB of strings and tables in one %s", VOLUME_OF(sc->cap) >> 20,
+		fl_buf_printf(&sc->text, "not enough memory: the script made more than %zu MiB of strings and tables in one %s", VOLUME_OF(sc->cap) >> 20,
 			sc->phase == FL_PHASE_EVENTS ? "event" : "call");
 	else
-		fl_buf_printf(&sc->text, "the script used more than its %zu MiB of memory; raise it with memory = … in the conf, or keep less",
+		fl_buf_printf(&sc->text, "not enough memory: the script used more than its %zu MiB; raise it with memory = … in the conf, or keep less",
 			sc->cap >> 20);
 }
 

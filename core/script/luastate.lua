@@ -38,6 +38,7 @@ local function make(name, ttl)
 	local function set(k, v)
 		if type(k) ~= "string" then k = key_of(k) end
 		if not present then raise("state is for transform, route, generate, tick and migrate") end
+		charge(10)
 		local old = values[k]
 		if old == nil then
 			if #k > 480 or #k == 0 then raise("a key of a store has 1 to 480 bytes; this one has " .. #k) end

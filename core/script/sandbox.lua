@@ -82,7 +82,7 @@ function s.byte(text, from, to)
 end
 function s.rep(text, times, between)
 	if type(text) == "string" and type(times) == "number" and (#text + (type(between) == "string" and #between or 0)) * times > cap then
-		raise("string.rep would make more than the script's memory of " .. host.memory_text)
+		raise("string.rep: the text would be too large for the script's memory of " .. host.memory_text)
 	end
 	return rep(text, times, between)
 end
@@ -97,7 +97,10 @@ function math_of.randomseed() raise("math.randomseed: " .. no_chance) end
 
 -- pcall and its like hand on what stopped the script (fuel, memory, the steps of a pattern), however often it is caught.
 local function pass_trouble(ok, ...)
-	if not ok and (sh.trouble ~= 0 or sh.steps < 0) then error((...), 0) end
+	if not ok then
+		if sh.trouble == 1 then host.exhausted() end -- says it again, with its first place
+		if sh.trouble ~= 0 or sh.steps < 0 then error((...), 0) end
+	end
 	return ok, ...
 end
 
