@@ -87,7 +87,9 @@ function transform(e, m)
 	local n = keep_point(track, t, x, y)
 	tracks:put(key, track)
 	local v = speed(track, n, t, x, y)
-	if v then
+	if v and v - v ~= 0 then
+		reject "the speed is beyond what a number can be"
+	elseif v then
 		e.inst_speed = v
 	elseif keep then
 		if e.inst_speed ~= nil then e.inst_speed = nil end
