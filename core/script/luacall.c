@@ -166,6 +166,12 @@ static int said_where(struct fl_script *sc)
 		k++;
 	if (k == digits || k == n || p[k] != ':')
 		return 0;
+	if (p[digits] == '0') { /* a stack overflow in compiled code: LuaJIT says line 0, the frames know better */
+		k += k + 1 < n && p[k + 1] == ' ' ? 2 : 1;
+		memmove(sc->text.p, p + k, n - k);
+		sc->text.len = n - k;
+		return 0;
+	}
 	snprintf(sc->at, sizeof sc->at, "%.*s", (int)k, p);
 	return 1;
 }
