@@ -120,7 +120,10 @@ spec() {
 
 lint() {
 	one lint/layers 60 tests/lint/layers.sh
-	need luacheck lint/luacheck && one lint/luacheck 60 luacheck -q --no-color .
+	if need luacheck lint/luacheck; then
+		mapfile -t luas < <(git ls-files -co --exclude-standard -- '*.lua')
+		one lint/luacheck 60 luacheck -q --no-color "${luas[@]}"
+	fi
 	if need shellcheck lint/shellcheck; then
 		mapfile -t shells < <(git ls-files -co --exclude-standard -- '*.sh' .ci/run)
 		one lint/shellcheck 120 shellcheck -x -S warning "${shells[@]}"

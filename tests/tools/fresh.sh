@@ -12,7 +12,7 @@ kept=$(realpath -m "${FRESH_DIR:-build-fresh}")
 base=$kept/base
 root=$(mktemp -d "$kept.XXXXXX")
 clean() {
-	umount -l "$root/proc" 2>/dev/null || true
+	umount "$root/proc" 2>/dev/null || umount -l "$root/proc" 2>/dev/null || true
 	rm -rf --one-file-system "$root"
 }
 trap clean EXIT
@@ -49,7 +49,7 @@ echo "  RUN   make run"
 out=$root/root/run.out
 inside setsid sh -c 'echo $$ >/root/run.pid; cd /root/fairlead && exec make run' >"$out" 2>&1 &
 run=$!
-trap 'kill -TERM -- "-$(cat "$root/root/run.pid")" 2>/dev/null; clean' EXIT
+trap 'kill -TERM -- "-$(cat "$root/root/run.pid")" 2>/dev/null || true; clean' EXIT
 boats=0
 for _ in $(seq 600); do
 	boats=$(grep -ao '"id":"\?[^,"]*' "$out" | sort -u | wc -l)
