@@ -1,6 +1,6 @@
-/* The checkpoint of one task on the disk: an LMDB environment with a database a store, and one that says what the others
- * are. lmdb.c is all that knows LMDB. The owner's thread reads (one read transaction, renewed after each write), and one
- * other thread at a time writes. */
+/* The checkpoint of one task on the disk: an LMDB environment with a database a store, and one that says what the
+ * others are. lmdb.c is all that knows LMDB. The owner's thread reads (one read transaction, renewed after each
+ * write), and one other thread at a time writes. */
 #ifndef FL_STATE_DISK_H
 #define FL_STATE_DISK_H
 
@@ -54,7 +54,7 @@ struct fl_disk_item {
 };
 /* Puts the items in (sorts them), and at the very end positions and time, synced. Interrupted at any instant the disk
  * holds the old positions with some of the new values: the changelog from there leads to the same end. */
-int fl_disk_write(struct fl_disk *d, struct fl_disk_target *target, uint32_t targets, struct fl_disk_item *item, uint32_t items,
-		double time, char *err);
+int fl_disk_write(struct fl_disk *d, struct fl_disk_target *target, uint32_t targets, struct fl_disk_item *item,
+		uint32_t items, double time, char *err);
 
 #endif

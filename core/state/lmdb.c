@@ -1,8 +1,9 @@
-/* The checkpoint's file: opening it, reading it. Called by state.c, store.c and range.c on the owner's thread; the opening
- * also by the first checkpoint on the checkpointer's (lmdb_write.c).
+/* The checkpoint's file: opening it, reading it. Called by state.c, store.c and range.c on the owner's thread; the
+ * opening also by the first checkpoint on the checkpointer's (lmdb_write.c).
  *
- * The environment has a database "meta" (format, time, the changelog position of each store) and one database "s.<name>" a
- * store. Every write is a transaction with a full sync, so that what is behind a position is on the disk for sure. */
+ * The environment has a database "meta" (format, time, the changelog position of each store) and one database
+ * "s.<name>" a store. Every write is a transaction with a full sync, so that what is behind a position is on the
+ * disk for sure. */
 #include "lmdb_env.h"
 
 #include <errno.h>
@@ -20,8 +21,8 @@ size_t fl_disk_map = sizeof(size_t) > 4 ? (size_t)((uint64_t)64 << 30) : (size_t
 static int damaged(const struct fl_disk *d, char *err, const char *what)
 {
 	return fl_err(err, "the state's checkpoint in %s is damaged (%s). With Kafka remove this directory, the state is built "
-			"again from the changelogs; with embedded streams these begin at the checkpoint: bring back a copy of the whole data "
-			"directory, or remove the app's directory in it and begin anew", d->dir, what);
+			"again from the changelogs; with embedded streams these begin at the checkpoint: bring back a copy of the "
+			"whole data directory, or remove the app's directory in it and begin anew", d->dir, what);
 }
 
 int fl_disk_error(const struct fl_disk *d, char *err, const char *what, int rc)
@@ -29,8 +30,8 @@ int fl_disk_error(const struct fl_disk *d, char *err, const char *what, int rc)
 	if (rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INCOMPATIBLE)
 		return damaged(d, err, mdb_strerror(rc));
 	if (rc == MDB_VERSION_MISMATCH)
-		return fl_err(err, "the state's checkpoint in %s was written by another version of LMDB than this one (%s): use the one "
-				"it was written with", d->dir, mdb_version(NULL, NULL, NULL));
+		return fl_err(err, "the state's checkpoint in %s was written by another version of LMDB than this one (%s): use the "
+				"one it was written with", d->dir, mdb_version(NULL, NULL, NULL));
 	return fl_err(err, "can't %s the state's checkpoint in %s: %s%s", what, d->dir, mdb_strerror(rc),
 			rc == EIO || rc == ENOSPC || rc == EFBIG || rc == EDQUOT ? " (is the disk full?)" : "");
 }
@@ -159,7 +160,8 @@ static int read_store(struct fl_disk *d, MDB_txn *txn, MDB_dbi meta, const MDB_v
 	return 0;
 }
 
-/* All databases are opened here, once: a handle holds for the environment's life only if its transaction is committed. */
+/* All databases are opened here, once: a handle holds for the environment's life only if its transaction is
+ * committed. */
 static int read_stores(struct fl_disk *d, char *err)
 {
 	MDB_txn *txn = NULL;
@@ -266,7 +268,8 @@ void fl_disk_close(struct fl_disk *d)
 	free(d);
 }
 
-/* LMDB's map may only be made larger while nobody reads; and after a failed write of its first pages LMDB refuses all. */
+/* LMDB's map may only be made larger while nobody reads; and after a failed write of its first pages LMDB refuses
+ * all. */
 int fl_disk_refresh(struct fl_disk *d, char *err)
 {
 	MDB_envinfo info;

@@ -84,8 +84,8 @@ static int sync_path(const char *dir)
 	return rc;
 }
 
-static int write_all(struct fl_disk *d, struct fl_disk_target *target, uint32_t targets, const struct fl_disk_item *item,
-		uint32_t items, double time)
+static int write_all(struct fl_disk *d, struct fl_disk_target *target, uint32_t targets,
+		const struct fl_disk_item *item, uint32_t items, double time)
 {
 	for (uint32_t at = 0, n;; at += n) {
 		MDB_txn *txn;
@@ -105,8 +105,8 @@ static int write_all(struct fl_disk *d, struct fl_disk_target *target, uint32_t 
 	}
 }
 
-int fl_disk_write(struct fl_disk *d, struct fl_disk_target *target, uint32_t targets, struct fl_disk_item *item, uint32_t items,
-		double time, char *err)
+int fl_disk_write(struct fl_disk *d, struct fl_disk_target *target, uint32_t targets, struct fl_disk_item *item,
+		uint32_t items, double time, char *err)
 {
 	qsort(item, items, sizeof *item, by_place);
 	int rc = write_all(d, target, targets, item, items, time);

@@ -1,5 +1,5 @@
-/* The hash table under a store, and the lists of changed entries. Called by store.c, undo.c and snapshot.c on the task's
- * worker. Linear probing over slots of 16 bytes, hash first: a miss is found out without touching an entry. */
+/* The hash table under a store, and the lists of changed entries. Called by store.c, undo.c and snapshot.c on the
+ * task's worker. Linear probing over slots of 16 bytes, hash first: a miss is found out without touching an entry. */
 #include "overlay.h"
 
 #include <stdlib.h>
@@ -64,7 +64,8 @@ static uint32_t slot_of(const struct fl_overlay *ov, const struct fl_entry *e)
 	return i;
 }
 
-struct fl_entry *fl_overlay_add(struct fl_overlay *ov, struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t cap)
+struct fl_entry *fl_overlay_add(struct fl_overlay *ov, struct fl_store *s, struct fl_str key, uint64_t hash,
+		uint32_t cap)
 {
 	if (!ov->slot)
 		resize(ov, SLOTS_MIN);

@@ -1,5 +1,5 @@
-/* The overlay of one store: an open-addressing table of keys, each with its value in one block. Used by the files of this
- * layer only, on the task's worker. */
+/* The overlay of one store: an open-addressing table of keys, each with its value in one block. Used by the files of
+ * this layer only, on the task's worker. */
 #ifndef FL_STATE_OVERLAY_H
 #define FL_STATE_OVERLAY_H
 
@@ -15,7 +15,7 @@ struct fl_entry {
 	uint64_t hash;
 	struct fl_store *store;
 	uint32_t len, cap;         /* of the value */
-	uint32_t collect, unsaved; /* 1 + place in the state's lists of these names, 0: not in it; what is in the first is in both */
+	uint32_t collect, unsaved; /* 1 + place in the state's lists of these names, 0: not in it; in collect: in both */
 	uint32_t undo;             /* 1 + place in the journal; holds only if that place names this entry */
 	uint16_t key_len;
 	uint8_t flags, magic;
@@ -69,7 +69,7 @@ static inline int fl_entry_is(const struct fl_entry *e, struct fl_str key)
 		memcpy(&s, p + key.len - 4, 4), memcpy(&t, key.p + key.len - 4, 4);
 		return s == t;
 	}
-	return key.len < 1 || (p[0] == key.p[0] && p[key.len / 2] == key.p[key.len / 2] && p[key.len - 1] == key.p[key.len - 1]);
+	return !key.len || (p[0] == key.p[0] && p[key.len / 2] == key.p[key.len / 2] && p[key.len - 1] == key.p[key.len - 1]);
 }
 
 static inline struct fl_entry *fl_overlay_find(const struct fl_overlay *ov, struct fl_str key, uint64_t hash)
@@ -83,7 +83,8 @@ static inline struct fl_entry *fl_overlay_find(const struct fl_overlay *ov, stru
 }
 
 /* A key that is not there yet; its value is not zeroed. */
-struct fl_entry *fl_overlay_add(struct fl_overlay *ov, struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t cap);
+struct fl_entry *fl_overlay_add(struct fl_overlay *ov, struct fl_store *s, struct fl_str key, uint64_t hash,
+		uint32_t cap);
 /* The same entry with room for cap bytes, elsewhere: whoever keeps its address is told by the return value. */
 struct fl_entry *fl_overlay_grow(struct fl_overlay *ov, struct fl_entry *e, uint32_t cap);
 void fl_overlay_remove(struct fl_overlay *ov, struct fl_entry *e);

@@ -80,7 +80,8 @@ static int merge_next(struct merge *m, struct fl_str *key, struct fl_str *value,
 	return m->on_disk < 0 ? -1 : 1;
 }
 
-int fl_store_range(struct fl_store *s, struct fl_str from, struct fl_str to, int (*see)(void *arg, struct fl_str key, struct fl_str value), void *arg, char *err)
+int fl_store_range(struct fl_store *s, struct fl_str from, struct fl_str to,
+		int (*see)(void *arg, struct fl_str key, struct fl_str value), void *arg, char *err)
 {
 	struct merge m = {.s = s};
 	struct fl_str key, value;

@@ -1,5 +1,5 @@
-/* Checkpoints: what changed since the last one is copied on the worker, written on the checkpointer's thread, and what the
- * disk has may then leave memory. One is under way at a time. */
+/* Checkpoints: what changed since the last one is copied on the worker, written on the checkpointer's thread, and
+ * what the disk has may then leave memory. One is under way at a time. */
 #include "store.h"
 
 #include <stdlib.h>
@@ -115,10 +115,12 @@ int fl_snapshot_write(struct fl_snapshot *sn, char *err)
 /* Not written: the entries must go into the next one. Written: those of deleted keys have nothing more to hide. */
 static void settle_item(struct fl_state *st, const struct fl_disk_item *it, int written)
 {
+	if (written && it->value)
+		return;
 	struct fl_store *s = st->store[it->target];
 	struct fl_str key = {it->key + 1, it->key_len - 1};
 	struct fl_entry *e = fl_overlay_find(&s->ov, key, fl_key_hash(key));
-	if (!e || e->unsaved || (written && it->value))
+	if (!e || e->unsaved)
 		return;
 	if (!written)
 		e->unsaved = fl_entries_add(&st->unsaved, e);

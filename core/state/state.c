@@ -1,4 +1,5 @@
-/* A task's state: opening and closing it, its stores, collecting changes for the changelog. Called on the task's worker. */
+/* A task's state: opening and closing it, its stores, collecting changes for the changelog. Called on the task's
+ * worker. */
 #include "store.h"
 
 #include <stdlib.h>
@@ -101,7 +102,8 @@ struct fl_store *fl_state_store(struct fl_state *st, const char *name, double tt
 		return NULL;
 	}
 	s = fl_alloc(sizeof *s);
-	*s = (struct fl_store){.state = st, .name = fl_strdup(name), .ttl = ttl, .on_disk = there, .db = db, .position = position};
+	*s = (struct fl_store){.state = st, .name = fl_strdup(name), .ttl = ttl, .on_disk = there, .db = db,
+			.position = position};
 	st->store = fl_realloc(st->store, (st->stores + 1) * sizeof(struct fl_store *));
 	st->store[st->stores++] = s;
 	if (!st->restore || st->restore(st->arg, s, err) == 0)
@@ -148,7 +150,8 @@ void fl_state_fail(struct fl_state *st, const char *err)
 const char *fl_state_failed(const struct fl_state *st) { return st->failed[0] ? st->failed : NULL; }
 
 /* Expired entries are looked for at the pace of changes, so that they go no slower than others come. */
-void fl_state_collect(struct fl_state *st, void (*see)(void *arg, struct fl_store *s, struct fl_str key, struct fl_str value), void *arg)
+void fl_state_collect(struct fl_state *st,
+		void (*see)(void *arg, struct fl_store *s, struct fl_str key, struct fl_str value), void *arg)
 {
 	fl_undo_end(st);
 	uint32_t budget = 64 + 2 * st->collect.n;
@@ -167,7 +170,8 @@ void fl_state_collect(struct fl_state *st, void (*see)(void *arg, struct fl_stor
 	st->collect.n = 0;
 }
 
-/* ---- the journal: what put and del changed since the mark --------------------------------------------------------- */
+/* ---- the journal: what put and del changed since the mark
+ * --------------------------------------------------------- */
 
 void fl_undo_end(struct fl_state *st)
 {
@@ -193,8 +197,8 @@ void fl_undo_note(struct fl_state *st, struct fl_entry *e, int made)
 		st->undo_cap = st->undo_cap ? st->undo_cap * 2 : 8;
 		st->undo = fl_realloc(st->undo, st->undo_cap * sizeof *st->undo);
 	}
-	st->undo[st->undos] = (struct fl_undo){.e = e, .at = st->undo_bytes.len, .time = e->time, .len = e->len, .flags = e->flags,
-			.made = (uint8_t)made, .collect = e->collect != 0, .unsaved = e->unsaved != 0};
+	st->undo[st->undos] = (struct fl_undo){.e = e, .at = st->undo_bytes.len, .time = e->time, .len = e->len,
+			.flags = e->flags, .made = (uint8_t)made, .collect = e->collect != 0, .unsaved = e->unsaved != 0};
 	e->undo = ++st->undos;
 	fl_buf_add(&st->undo_bytes, e->value, e->len);
 }

@@ -29,12 +29,13 @@ struct fl_state_conf {
 struct fl_state *fl_state_open(const struct fl_state_conf *conf, char *err); /* another format: an error that says so */
 void fl_state_close(struct fl_state *st); /* writes nothing; NULL is fine; not while a snapshot is under way */
 
-/* NULL, or the sentence of a checkpoint that can't be read any more: what was read since then may be wrong. Asked before
- * each commit; not NULL: commit nothing, close the state, open it anew and restore. */
+/* NULL, or the sentence of a checkpoint that can't be read any more: what was read since then may be wrong. Asked
+ * before each commit; not NULL: commit nothing, close the state, open it anew and restore. */
 const char *fl_state_failed(const struct fl_state *st);
 
-/* The store of a name (letters, digits, . _ -), made where new. ttl: seconds of event time after the last change of a
- * key until it is gone; 0: never; one that exists takes the new ttl, for its old keys too. Lives as long as the state. */
+/* The store of a name (letters, digits, . _ -), made where new. ttl: seconds of event time after the last change of
+ * a key until it is gone; 0: never; one that exists takes the new ttl, for its old keys too. Lives as long as the
+ * state. */
 struct fl_store *fl_state_store(struct fl_state *st, const char *name, double ttl, char *err);
 const char *fl_store_name(const struct fl_store *s);
 /* The highest event time seen: ttl goes by it. Called once a batch, or for each event: it costs a comparison. */
@@ -42,10 +43,10 @@ void fl_state_time(struct fl_state *st, double t);
 
 uint64_t fl_key_hash(struct fl_str key); /* XXH3; what the hash parameters are */
 
-/* Value memory lies in the overlay: stays where it is until fl_state_snapshot, fl_state_settled, fl_state_rollback, or a
- * larger size is asked for the same key. Keys up to FL_KEY_MAX, also empty ones: a longer one is NULL from at and get, and
- * a bug in put and del. fl_store_at: makes the key where it is new, at least size bytes, new bytes zero, *len: bytes
- * kept there before (0: new). Changes count after fl_store_changed, which also sets the length. */
+/* Value memory lies in the overlay: stays where it is until fl_state_snapshot, fl_state_settled, fl_state_rollback,
+ * or a larger size is asked for the same key. Keys up to FL_KEY_MAX, also empty ones: a longer one is NULL from at
+ * and get, and a bug in put and del. fl_store_at: makes the key where it is new, at least size bytes, new bytes
+ * zero, *len: bytes kept there before (0: new). Changes count after fl_store_changed, which also sets the length. */
 void *fl_store_at(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t size, uint32_t *len);
 void fl_store_changed(struct fl_store *s, void *value, uint32_t len);
 const void *fl_store_get(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t *len); /* NULL: not there */
@@ -54,33 +55,37 @@ void fl_store_del(struct fl_store *s, struct fl_str key, uint64_t hash);
 /* Fetches what two keys that are asked for soon will touch: soon some 16 keys on, later twice that. For stores that no
  * cache holds; costs next to nothing for small ones. Any hash is fine. */
 void fl_store_ahead(const struct fl_store *s, uint64_t soon, uint64_t later);
-/* Keys from..to (to excluded; p NULL: open) in byte order; see returns nonzero to stop. The store must not change meanwhile. */
-int fl_store_range(struct fl_store *s, struct fl_str from, struct fl_str to, int (*see)(void *arg, struct fl_str key, struct fl_str value), void *arg, char *err);
+/* Keys from..to (to excluded; p NULL: open) in byte order; see returns nonzero to stop. The store must not change
+ * meanwhile. */
+int fl_store_range(struct fl_store *s, struct fl_str from, struct fl_str to,
+		int (*see)(void *arg, struct fl_str key, struct fl_str value), void *arg, char *err);
 
-/* An event's changes that may have to be undone: mark, then rollback or nothing. Only put and del are undone. A mark holds
- * until the next one, or until fl_state_collect, snapshot or settled. */
+/* An event's changes that may have to be undone: mark, then rollback or nothing. Only put and del are undone. A mark
+ * holds until the next one, or until fl_state_collect, snapshot or settled. */
 void fl_state_mark(struct fl_state *st);
 void fl_state_rollback(struct fl_state *st);
 
-/* Changes since the last collect, each key once, in the order of first change: the value as it is now (p NULL: deleted).
- * What is collected counts as handed to a commit. The value is in the form that the changelog and LMDB keep (the event
- * time of its change in front, 8 bytes, also in a store without ttl, so that it can get one): fl_store_apply takes it back
- * as it is. Slices are good during the call. */
-void fl_state_collect(struct fl_state *st, void (*see)(void *arg, struct fl_store *s, struct fl_str key, struct fl_str value), void *arg);
+/* Changes since the last collect, each key once, in the order of first change: the value as it is now (p NULL:
+ * deleted). What is collected counts as handed to a commit. The value is in the form that the changelog and LMDB
+ * keep (the event time of its change in front, 8 bytes, also in a store without ttl, so that it can get one):
+ * fl_store_apply takes it back as it is. Slices are good during the call. */
+void fl_state_collect(struct fl_state *st,
+		void (*see)(void *arg, struct fl_store *s, struct fl_str key, struct fl_str value), void *arg);
 
 /* Checkpoint. due: whether the overlay asks for one now, whatever the time. next[]: for each store in the order of
- * fl_state_stores, the changelog offset behind the last collected and committed change; with conf.dir NULL it may be NULL.
- * A snapshot takes values as they are: what is collected must be committed before, and where something is not
+ * fl_state_stores, the changelog offset behind the last collected and committed change; with conf.dir NULL it may be
+ * NULL. A snapshot takes values as they are: what is collected must be committed before, and where something is not
  * collected yet there is none (conf.dir NULL has no log: nothing need be). One at a time. */
 int fl_state_due(const struct fl_state *st);
 uint32_t fl_state_stores(struct fl_state *st, struct fl_store **out, uint32_t max);
 struct fl_snapshot *fl_state_snapshot(struct fl_state *st, const int64_t *next); /* NULL: not now, or nothing changed */
-int fl_snapshot_write(struct fl_snapshot *sn, char *err);         /* any thread; a full disk is an error: try again later */
+int fl_snapshot_write(struct fl_snapshot *sn, char *err); /* any thread; a full disk is an error: try again later */
 void fl_state_settled(struct fl_state *st, struct fl_snapshot *sn, int written); /* frees sn */
 
-/* Restore: the changelog offset that the checkpoint stands at (0: none), and one record of the changelog. */
+/* Restore: the changelog offset that the checkpoint stands at (0: none), and one record of the changelog (-1: it is
+ * damaged). */
 int64_t fl_store_position(struct fl_store *s);
-int fl_store_apply(struct fl_store *s, struct fl_str key, struct fl_str value, int64_t offset, char *err); /* -1: can't be one */
+int fl_store_apply(struct fl_store *s, struct fl_str key, struct fl_str value, int64_t offset, char *err);
 
 size_t fl_state_bytes(const struct fl_state *st); /* of the overlay */
 

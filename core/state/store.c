@@ -146,9 +146,9 @@ void fl_store_del(struct fl_store *s, struct fl_str key, uint64_t hash)
 	fl_entry_expire(s->state, e);
 }
 
-/* Random keys of a store that the near cache doesn't hold cost a miss for the slot and again for the entry, with many keys
- * a quarter of a microsecond, which passes while other events are worked on. No more is fetched than is asked for: the
- * processor has room for a dozen lines under way. */
+/* Random keys of a store that the near cache doesn't hold cost a miss for the slot and again for the entry, with
+ * many keys a quarter of a microsecond, which passes while other events are worked on. No more is fetched than is
+ * asked for: the processor has room for a dozen lines under way. */
 #define SMALL 256u
 #define LINE 64u
 #define AHEAD_MAX 256u
@@ -176,8 +176,8 @@ int fl_store_apply(struct fl_store *s, struct fl_str key, struct fl_str value, i
 	if (offset < s->position)
 		return 0;
 	if (!key.p || key.len > FL_KEY_MAX || (value.p && value.len < sizeof(double)))
-		return fl_err(err, "the changelog of the store \"%s\" is damaged: its record at offset %lld can't be one (key of %u, value "
-				"of %u bytes)", s->name, (long long)offset, key.len, value.len);
+		return fl_err(err, "the changelog of the store \"%s\" is damaged: its record at offset %lld can't be one (key of %u, "
+				"value of %u bytes)", s->name, (long long)offset, key.len, value.len);
 	uint64_t hash = fl_key_hash(key);
 	struct fl_entry *e = fl_store_find(s, key, hash);
 	uint32_t len = value.p ? value.len - (uint32_t)sizeof(double) : 0;

@@ -68,7 +68,7 @@ static inline int fl_entry_expired(const struct fl_store *s, double time)
 struct fl_entry *fl_store_find(struct fl_store *s, struct fl_str key, uint64_t hash);
 /* Into both lists of changes. */
 void fl_entry_touch(struct fl_state *st, struct fl_entry *e);
-void fl_entry_untouch(struct fl_state *st, struct fl_entry *e, int collect, int unsaved); /* and out of those that are 0 */
+void fl_entry_untouch(struct fl_state *st, struct fl_entry *e, int collect, int unsaved); /* out of those that are 0 */
 void fl_entry_expire(struct fl_state *st, struct fl_entry *e);
 void fl_state_fail(struct fl_state *st, const char *err); /* the first text stays */
 

@@ -1,6 +1,6 @@
 /* generate: input for the bench, the same bytes for the same arguments. Boats sail about on the lake as those of
- * scripts/generators/sailboat.lua do: in rounds of half a second, each in another order, 5 % of the readings with a time
- * of 5 s ago. JSON lines on stdout. */
+ * scripts/generators/sailboat.lua do: in rounds of half a second, each in another order, 5 % of the readings with a
+ * time of 5 s ago. JSON lines on stdout. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +110,8 @@ static void generate(uint64_t records, uint32_t boats)
 	}
 	for (uint32_t i = 0; i < boats; i++) {
 		order[i] = i;
-		boat[i] = (struct boat){between(21.020602, 21.043111), between(52.439085, 52.456344), between(-0.00005, 0.00005), between(-0.00005, 0.00005)};
+		boat[i] = (struct boat){between(21.020602, 21.043111), between(52.439085, 52.456344),
+			between(-0.00005, 0.00005), between(-0.00005, 0.00005)};
 	}
 	for (uint64_t n = 0; n < records; n++) {
 		if (turn == boats) {
@@ -151,8 +152,8 @@ int main(int argc, char **argv)
 		fputs(HELP, stdout);
 		return 0;
 	}
-	if (argc > 4 || (argc > 1 && number(argv[1], 0, UINT64_MAX, &records)) || (argc > 2 && number(argv[2], 1, 100000000, &boats)) ||
-			(argc > 3 && number(argv[3], 0, UINT64_MAX, &seed))) {
+	if (argc > 4 || (argc > 1 && number(argv[1], 0, UINT64_MAX, &records)) ||
+			(argc > 2 && number(argv[2], 1, 100000000, &boats)) || (argc > 3 && number(argv[3], 0, UINT64_MAX, &seed))) {
 		fputs(HELP, stderr);
 		return 2;
 	}

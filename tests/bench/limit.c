@@ -1,6 +1,7 @@
-/* limit: the yardstick. The yacht job (lateness, speed, time taken) by hand, for this one job and nothing else: what a
- * careful C program without any host around it needs. JSON lines on stdin, enriched ones on stdout; the rules are those of
- * plugins/lateness.c and speed.c, and with --now record the bytes are those of `fairlead pipe … --now record`. */
+/* limit: the yardstick. The yacht job (lateness, speed, time taken) by hand, for this one job and nothing else: what
+ * a careful C program without any host around it needs. JSON lines on stdin, enriched ones on stdout; the rules are
+ * those of plugins/lateness.c and speed.c, and with --now record the bytes are those of `fairlead pipe … --now
+ * record`. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -74,7 +75,8 @@ static inline const char *spaces(const char *p)
 /* Digits, with the exact way for up to 2^53 and 22 decimals, else by the library. NULL: no number. */
 static inline const char *number(const char *p, double *v)
 {
-	static const double power[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+	static const double power[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13,
+		1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 	const char *begin = p, *point = NULL;
 	uint64_t m = 0;
 	p += *p == '-';
@@ -374,7 +376,7 @@ int main(int argc, char **argv)
 	out = to = checked(malloc(OUT_ROOM));
 	read_all(record_now);
 	flush_out();
-	fprintf(stderr, "in %llu, late %llu, without a reference %llu, not readings %llu, boats %u\n", (unsigned long long)count.in,
-			(unsigned long long)count.late, (unsigned long long)count.without, (unsigned long long)count.bad, boats);
+	fprintf(stderr, "in %llu, late %llu, without a reference %llu, not readings %llu, boats %u\n",
+			(unsigned long long)count.in, (unsigned long long)count.late, (unsigned long long)count.without, (unsigned long long)count.bad, boats);
 	return 0;
 }

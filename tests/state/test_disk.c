@@ -1,4 +1,5 @@
-/* The checkpoint's file: when it is made, what it refuses, full disks, a map that must grow, a writer beside the owner. */
+/* The checkpoint's file: when it is made, what it refuses, full disks, a map that must grow, a writer beside the
+ * owner. */
 #include "tmp.h"
 
 #include <lmdb.h>
@@ -246,7 +247,8 @@ static int count_keys(void *arg, struct fl_str key, struct fl_str value)
 	return 0;
 }
 
-/* A large checkpoint is several LMDB transactions. The position moves with the last: what the others brought is only newer. */
+/* A large checkpoint is several LMDB transactions. The position moves with the last: what the others brought is only
+ * newer. */
 static void test_a_large_checkpoint_cut_short_keeps_its_position(void **unused)
 {
 	(void)unused;

@@ -1,6 +1,6 @@
-/* kill -9: a child works on a state while its changelog goes to shared memory, which outlives it as a committed log would.
- * Killed at any instant, many times: checkpoint and log from its position give what a recomputation from the first
- * transaction gives. Order matters in it, so that a transaction lost, doubled or exchanged shows. */
+/* kill -9: a child works on a state while its changelog goes to shared memory, which outlives it as a committed log
+ * would. Killed at any instant, many times: checkpoint and log from its position give what a recomputation from the
+ * first transaction gives. Order matters in it, so that a transaction lost, doubled or exchanged shows. */
 #include "tmp.h"
 
 #include <pthread.h>
@@ -105,7 +105,7 @@ static void work(void)
 		transaction(&unused, s, n);
 		fl_state_collect(st, append, &at);
 		shared->committed = (n + 1) << 32 | at;
-		int behind = at - (uint64_t)fl_store_position(s) > LOG_MAX / 2; /* the log is a ring: nothing unread is written over */
+		int behind = at - (uint64_t)fl_store_position(s) > LOG_MAX / 2; /* the log is a ring */
 		if (sn && (behind || n % 3 == 0)) {
 			pthread_join(thread, &ok);
 			fl_state_settled(st, sn, ok != NULL);

@@ -1,6 +1,6 @@
 /* The state against a naive one: two stores (one with a ttl) of a few hundred keys under random operations, commits,
- * checkpoints that fail at each place, and crashes. After a commit the changelog, read from its start, must give the same
- * state; after a crash so must the checkpoint with the changelog from its position. */
+ * checkpoints that fail at each place, and crashes. After a commit the changelog, read from its start, must give the
+ * same state; after a crash so must the checkpoint with the changelog from its position. */
 #include "tmp.h"
 
 #define KEYS 300
@@ -233,8 +233,9 @@ static void open_all(void)
 		store[i] = open_store(st, name[i], ttl[i]);
 		for (size_t at = (size_t)fl_store_position(store[i]); at < logged; at++) {
 			const struct record *r = &log_[at];
+			struct fl_str value = {r->dead ? NULL : (const char *)r->bytes, (uint32_t)r->len};
 			if (r->store == i)
-				assert_int_equal(fl_store_apply(store[i], key_of(r->key), (struct fl_str){r->dead ? NULL : (const char *)r->bytes, (uint32_t)r->len}, (int64_t)at, err), 0);
+				assert_int_equal(fl_store_apply(store[i], key_of(r->key), value, (int64_t)at, err), 0);
 		}
 	}
 	fl_state_time(st, now);

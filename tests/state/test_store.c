@@ -219,7 +219,8 @@ static void test_a_ttl_can_come_and_go(void **unused)
 	st = open_state(tmp_path("ttls"), 0);
 	s = open_store(st, "a", 50);
 	char err[FL_ERRLEN], old[16] = "";
-	assert_int_equal(fl_store_apply(s, fl_str("k"), (struct fl_str){old, sizeof old}, 0, err), 0); /* the checkpoint is newer */
+	struct fl_str value = {old, sizeof old};
+	assert_int_equal(fl_store_apply(s, fl_str("k"), value, 0, err), 0); /* older than the checkpoint */
 	assert_null(get(s, "k")); /* with the time of its change */
 	assert_ptr_equal(open_store(st, "a", 101), s);
 	assert_string_equal(get(s, "k"), "v");
@@ -430,7 +431,8 @@ static void test_a_store_is_restored_before_it_is_seen(void **unused)
 	(void)unused;
 	char err[FL_ERRLEN];
 	int fails = 1;
-	struct fl_state *st = fl_state_open(&(struct fl_state_conf){.who = "test", .restore = restore_or_fail, .arg = &fails}, err);
+	struct fl_state_conf conf = {.who = "test", .restore = restore_or_fail, .arg = &fails};
+	struct fl_state *st = fl_state_open(&conf, err);
 	assert_null(fl_state_store(st, "a", 0, err));
 	assert_string_equal(err, "the changelog can't be read");
 	assert_int_equal(fl_state_stores(st, NULL, 0), 0);
