@@ -393,8 +393,8 @@ static int l_gmatch_next(lua_State *L)
 
 static int l_gmatch(lua_State *L)
 {
-	luaL_checkstring(L, 2);
 	luaL_checkstring(L, 1);
+	luaL_checkstring(L, 2);
 	lua_settop(L, 2);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
