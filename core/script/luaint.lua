@@ -195,7 +195,6 @@ function meta.__concat(a, b)
 end
 
 meta.__tostring = text
-meta.__metatable = false
 ffi.metatype(Int, meta)
 
 local function read(digits)

@@ -1,0 +1,1 @@
+0while true do local x = 1 if x then goto c end local y ::c:: end

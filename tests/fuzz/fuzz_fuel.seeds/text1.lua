@@ -1,0 +1,2 @@
+0#!/usr/bin/lua
+repeat local a = function(...) return ... end until a(1)

@@ -1,0 +1,1 @@
+0return function() return 1LL, .5, x:y"do", t.f{...} end
