@@ -119,7 +119,7 @@ char *fl_fuel_rewrite(const char *src, size_t len, size_t *outlen, char *err)
 	enum fl_lua_token token;
 	fl_lua_text(&r.text, src, len);
 	r.copied = r.text.p;
-	if (len && *r.text.p == '\x1b') {
+	if (r.text.p < r.text.end && *r.text.p == '\x1b') {
 		fl_err(err, "1: this is compiled Lua; give the source");
 		return NULL;
 	}

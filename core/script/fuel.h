@@ -9,7 +9,8 @@
 
 /* The chunk  local __n,__a=0,nil return function(...) <src with counts> \nend  , to be freed, *outlen bytes. Each
  * count is  __n=__n-1 if __n<0 then __a() end ; line numbers stay as they were. src has been compiled alone before, so
- * its syntax is valid. Run with no arguments, the chunk returns the script's own main function, not yet called.
+ * its syntax is valid. (Compile nothing in a state whose ffi is not open: LuaJIT opens it by itself at a literal like 3LL,
+ * which corrupts its memory.) Run with no arguments, the chunk returns the script's own main function, not yet called.
  * NULL: err says why, with the line ("12: …"). */
 char *fl_fuel_rewrite(const char *src, size_t len, size_t *outlen, char *err);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <lauxlib.h>
+#include <lualib.h>
 
 #include "base/buf.h"
 #include "script/fuel.h"
@@ -123,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	lua_State *L = luaL_newstate();
+	luaL_openlibs(L); /* without ffi a literal like 3LL corrupts LuaJIT's memory */
 	struct source s = {.p = data + 1, .end = data + size};
 	if (data[0] & 1) {
 		while (s.p < s.end && s.out.len < 100000)

@@ -166,6 +166,7 @@ static const char *const programs[] = {
 	"return",
 	"",
 	"-- only a comment",
+	"#!only",
 	"::last::",
 };
 
