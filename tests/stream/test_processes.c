@@ -1,6 +1,8 @@
 /* The embedded streams between processes: a sender beside the daemon, kill -9, reboots, full disks, directories that
  * cannot be written. */
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -225,20 +227,28 @@ static void a_reboot_skips_to_the_mark(void **state)
 	unsetenv("FAIRLEAD_BOOT_ID");
 }
 
-/* A limit on the size of files is what a full disk looks like to SQLite: a write that fails or is cut short. */
-static void wait_for_room(int64_t limit)
+static void limit_files(rlim_t bytes) { setrlimit(RLIMIT_FSIZE, &(struct rlimit){bytes, RLIM_INFINITY}); }
+
+static void limit_disk(int full)
 {
-	struct rlimit r;
+	if (mount("none", test_dir, "tmpfs", MS_REMOUNT, full ? "size=1m" : "size=64m") != 0)
+		_exit(3);
+}
+
+/* No room for a while, in one of two ways; nothing may be lost, doubled or refused. */
+static void wait_for_room(int disk)
+{
 	enum { STEPS = 60 };
 	static struct fl_txn *t[STEPS];
-	signal(SIGXFSZ, SIG_IGN);
-	getrlimit(RLIMIT_FSIZE, &r);
-	struct fl_streams *s = streams_open(FL_STREAMS_DAEMON);
+	/* On the full disk it is the checkpoint of a short WAL that meets it first. */
+	struct fl_streams_conf conf = {.dir = test_dir, .app = "test", .wal = disk ? 1 << 18 : 0};
+	struct fl_streams *s = fl_embedded_open(&conf, test_err);
 	uint32_t a = declare(s, "a", 1);
 	append(s, a, 0, 0, 10);
-	rlim_t all = r.rlim_cur;
-	r.rlim_cur = (rlim_t)limit;
-	setrlimit(RLIMIT_FSIZE, &r);
+	if (disk)
+		limit_disk(1);
+	else
+		limit_files(2 << 20);
 	for (int i = 0; i < STEPS; i++) {
 		t[i] = txn_new();
 		txn_append(t[i], a, 0, 10 + i * 10, 10, 10000);
@@ -250,8 +260,10 @@ static void wait_for_room(int64_t limit)
 	struct all some = read_all(s, a, 0, 0); /* reading goes on */
 	assert_true(some.n >= 10);
 	all_free(&some);
-	r.rlim_cur = all;
-	setrlimit(RLIMIT_FSIZE, &r);
+	if (disk)
+		limit_disk(0);
+	else
+		limit_files(RLIM_INFINITY);
 	for (int i = 0; i < STEPS; i++) {
 		txn_wait(t[i]);
 		fl_txn_free(t[i]);
@@ -261,15 +273,37 @@ static void wait_for_room(int64_t limit)
 	s->ops->close(s);
 }
 
-static void a_full_disk_is_waited_out(void **state)
+/* SQLite sees a write that fails with EFBIG. */
+static void a_limit_on_files_is_waited_out(void **state)
 {
 	(void)state;
 	pid_t pid = fork();
 	if (pid == 0) {
-		wait_for_room(2 << 20);
+		signal(SIGXFSZ, SIG_IGN);
+		wait_for_room(0);
 		_exit(0);
 	}
 	child_ends_well(pid);
+}
+
+/* A file system of its own, which only root can make. */
+static void a_full_disk_is_waited_out(void **state)
+{
+	(void)state;
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		    mount("none", test_dir, "tmpfs", 0, "size=64m") != 0)
+			_exit(77);
+		wait_for_room(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void a_disk_that_is_full_from_the_start(void **state)
@@ -321,6 +355,7 @@ int main(void)
 		TEST(a_directory_that_cannot_be_written),
 		TEST(kill_minus_nine),
 		TEST(a_reboot_skips_to_the_mark),
+		TEST(a_limit_on_files_is_waited_out),
 		TEST(a_full_disk_is_waited_out),
 		TEST(a_disk_that_is_full_from_the_start),
 		TEST(a_locked_file_is_waited_out),

@@ -13,6 +13,7 @@
 #include "embedded.h"
 
 #define PENDING_MAX ((size_t)64 << 20)
+#define SEGMENT_MAX ((size_t)512 << 20) /* SQLite takes 10^9 bytes a row */
 #define MERGE_BYTES ((size_t)8 << 20)
 #define MERGE_TXNS 256
 #define IDLE 0.025 /* seconds between two looks for commits of other processes */
@@ -35,6 +36,7 @@ static void check(struct embedded *e, const struct fl_txn *txn)
 		const struct fl_append *a = &txn->append[i];
 		fl_emb_part(e, a->stream, a->partition);
 		FL_ASSERT(a->segment && a->segment->n > 0 && a->segment->base == -1);
+		FL_ASSERT(a->segment->size <= SEGMENT_MAX);
 	}
 	for (uint32_t i = 0; i < txn->positions; i++) {
 		const struct fl_reader_position *p = &txn->position[i];

@@ -70,14 +70,16 @@ int fl_emb_error(struct embedded *e, sqlite3 *db, const char *doing, char *err)
 	int rc = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM, sys = db ? sqlite3_system_errno(db) : 0;
 	const char *why = db ? sqlite3_errmsg(db) : "out of memory";
 	if ((rc & 0xff) == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT || sys == EFBIG)))
-		return fl_err(err, "%s: %s: the disk is full, or a limit on the file's size is reached; make room there", e->file, doing);
+		return fl_err(err, "%s: %s: the disk is full, or a limit on the file's size is reached; make room there", e->file,
+		              doing);
 	if (rc == SQLITE_IOERR_WRITE) /* at a COMMIT SQLite does not say more */
-		return fl_err(err, "%s: %s: it cannot be written: a quota or a limit on the file's size is reached, or the disk fails;"
-		              " make room there, or see what the kernel's log says", e->file, doing);
+		return fl_err(err, "%s: %s: it cannot be written: a quota or a limit on the file's size is reached, or the disk"
+		              " fails; make room there, or see what the kernel's log says", e->file, doing);
 	switch (rc & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return fl_err(err, "%s: %s: another process keeps it locked; end that process (a sqlite3 shell inside a transaction?)",
+		return fl_err(err, "%s: %s: another process keeps it locked; end that process (a sqlite3 shell inside a"
+		              " transaction?)",
 		              e->file, doing);
 	case SQLITE_NOTADB:
 		return fl_err(err, "%s: %s: this is no SQLite file; move it away, or use another --data", e->file, doing);
@@ -89,8 +91,8 @@ int fl_emb_error(struct embedded *e, sqlite3 *db, const char *doing, char *err)
 		              e->file, doing);
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
-		return fl_err(err, "%s: %s: the file or its directory cannot be opened (%s); check that this user may", e->file, doing,
-		              sys ? strerror(sys) : why);
+		return fl_err(err, "%s: %s: the file or its directory cannot be opened (%s); check that this user may", e->file,
+		              doing, sys ? strerror(sys) : why);
 	default:
 		return fl_err(err, "%s: %s: %s%s%s", e->file, doing, why, sys ? ": " : "", sys ? strerror(sys) : "");
 	}

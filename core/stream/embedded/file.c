@@ -33,6 +33,26 @@ static const char schema[] =
 	"PRAGMA application_id = " STR(APPLICATION) ";"
 	"PRAGMA user_version = " STR(FL_EMB_FORMAT);
 
+/* The entries of files that were just made have to be on the disk before the first sync promises anything. */
+static int sync_dir(const char *dir, char *err)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) != 0 ? fl_err(err, "%s: it cannot be synced: %s", dir, strerror(errno)) : 0;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int sync_parent(const char *path, char *err)
+{
+	char *parent = fl_strdup(path), *slash = strrchr(parent, '/');
+	if (slash)
+		slash[slash == parent] = 0;
+	int rc = sync_dir(slash ? parent : ".", err);
+	free(parent);
+	return rc;
+}
+
 static int make_dirs(const char *dir, char *err)
 {
 	char *path = fl_strdup(dir);
@@ -42,7 +62,9 @@ static int make_dirs(const char *dir, char *err)
 		if (was && was != '/')
 			continue;
 		*p = 0;
-		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+		if (mkdir(path, 0755) == 0)
+			rc = sync_parent(path, err);
+		else if (errno != EEXIST)
 			rc = fl_err(err, "%s: the directory cannot be made: %s", path, strerror(errno));
 		if (!was)
 			break;
@@ -141,16 +163,6 @@ static int check_boot(struct embedded *e, char *err)
 	return rc;
 }
 
-/* The entries of files that were just made have to be on the disk before the first sync promises anything. */
-static int sync_dir(const char *dir, char *err)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) != 0 ? fl_err(err, "%s: it cannot be synced: %s", dir, strerror(errno)) : 0;
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 static int set_up(struct embedded *e, char *err)
 {
 	/* Debian's SQLite overwrites what it deletes with zeros unless told not to. Without cache_spill a large transaction
@@ -164,13 +176,23 @@ static int set_up(struct embedded *e, char *err)
 	return rc == 0 ? fl_emb_number(e, "PRAGMA page_size", &e->page, err) : -1;
 }
 
+/* A sender that ends has the lock for a moment too (open.c). */
+static int lock_daemon(struct embedded *e, char *err)
+{
+	int rc = 1;
+	for (int i = 0; i < 20 && rc == 1; i++) {
+		if (i > 0)
+			usleep(10000);
+		rc = fl_emb_lock(e, err);
+	}
+	return rc;
+}
+
 static int open_writer(struct embedded *e, char *err)
 {
 	static int busy_ms = 2000;
-	struct stat st;
-	if (make_dirs(e->dir, err) != 0 || (e->mode == FL_STREAMS_DAEMON && fl_emb_lock(e, err) != 0))
+	if (make_dirs(e->dir, err) != 0 || (e->mode == FL_STREAMS_DAEMON && lock_daemon(e, err) != 0))
 		return -1;
-	int fresh = stat(e->file, &st) != 0;
 	e->db = fl_emb_connect(e, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &busy_ms, err);
 	if (!e->db)
 		return -1;
@@ -186,7 +208,7 @@ static int open_writer(struct embedded *e, char *err)
 	e->wal_fd = open(wal, O_RDONLY | O_CLOEXEC);
 	int rc = e->wal_fd < 0 ? fl_err(err, "%s: it cannot be opened: %s", wal, strerror(errno)) : 0;
 	free(wal);
-	return rc == 0 && fresh ? sync_dir(e->dir, err) : rc;
+	return rc == 0 ? sync_dir(e->dir, err) : -1;
 }
 
 static int open_reader(struct embedded *e, char *err)

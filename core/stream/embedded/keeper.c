@@ -53,7 +53,8 @@ static int sync_database(struct embedded *e)
 	return f->pMethods->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
 }
 
-/* From half the limit on; what is left to copy is what was committed during the PASSIVE one. */
+/* What is left to copy is what was committed during the PASSIVE one. Another process with an open read transaction is no
+ * failure: the next try comes when the WAL has grown by another quarter. */
 static int restart(struct embedded *e, int64_t size)
 {
 	fl_emb_enter(e);
@@ -70,14 +71,14 @@ static int restart(struct embedded *e, int64_t size)
 	pthread_cond_broadcast(&e->room);
 	pthread_mutex_unlock(&e->queue_lock);
 	fl_emb_leave(e);
-	if (rc == SQLITE_BUSY)
-		fl_log(FL_WARN, e->app, "%s-wal grows past %lld MiB: another process holds a read transaction open; end it", e->file,
+	if (rc == SQLITE_BUSY && size > e->wal_limit)
+		fl_log(FL_WARN, e->app, "%s-wal has %lld MiB and grows: another process holds a read transaction open; end it", e->file,
 		       (long long)(size >> 20));
 	return rc == SQLITE_BUSY ? SQLITE_OK : rc;
 }
 
-/* 0, or -1: not now, for want of room on the disk most likely. */
-static int checkpoint(struct embedded *e)
+/* Seconds to pause before the next try; 0 when it went well. */
+static double checkpoint(struct embedded *e)
 {
 	char err[FL_ERRLEN];
 	int all = 0, done = 0;
@@ -87,16 +88,18 @@ static int checkpoint(struct embedded *e)
 		rc = sync_database(e);
 	pthread_mutex_lock(&e->queue_lock);
 	int64_t size = e->wal_bytes;
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK && size <= e->wal_limit / 2)
 		e->checkpoint_at = size + e->wal_limit / 4;
 	pthread_mutex_unlock(&e->queue_lock);
 	if (rc == SQLITE_OK && size > e->wal_limit / 2)
 		rc = restart(e, size);
-	if (rc == SQLITE_OK || rc == SQLITE_BUSY)
+	if (rc == SQLITE_OK)
 		return 0;
+	if (rc == SQLITE_BUSY) /* a sender's keeper is at it */
+		return 0.05;
 	fl_emb_error(e, e->keeper_db, "moving the log into it", err);
 	fl_log(FL_ERROR, e->app, "nothing is lost, and it is tried again: %s", err);
-	return -1;
+	return 1;
 }
 
 static void sleep_for(struct embedded *e, double seconds)
@@ -125,10 +128,10 @@ void *fl_emb_keeper(void *arg)
 		/* A sync that fails: the marks stay unsafe, and the commit that needs them meets the error itself. */
 		if (sync && fl_emb_sync_wal(e, err) != 0)
 			fl_log(FL_ERROR, e->app, "%s", err);
-		int failed = full && checkpoint(e) != 0;
+		double pause = full ? checkpoint(e) : 0;
 		pthread_mutex_lock(&e->queue_lock);
-		if (failed && !e->keeper_stop)
-			sleep_for(e, 1);
+		if (pause > 0 && !e->keeper_stop)
+			sleep_for(e, pause);
 	}
 	pthread_mutex_unlock(&e->queue_lock);
 	return NULL;
