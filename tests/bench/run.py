@@ -53,7 +53,7 @@ def timed(command, stdin=None, stdout=subprocess.DEVNULL, pinned=False):
 
 
 def limit(feed):
-    return timed([BUILD + "/tests/bench/limit"], stdin=feed, pinned=True)
+    return timed([BUILD + "/tests/bench/limit", "--now", "record"], stdin=feed, pinned=True)
 
 
 def pipe(conf, feed, stdout=subprocess.DEVNULL):
@@ -82,7 +82,7 @@ def same_output(conf, other, feed):
         name = path("out-" + which)
         with open(name, "wb") as out:
             if which == "limit":
-                timed([BUILD + "/tests/bench/limit"], stdin=feed, stdout=out)
+                timed([BUILD + "/tests/bench/limit", "--now", "record"], stdin=feed, stdout=out)
             else:
                 pipe(which, feed, stdout=out)
         outputs.append(name)
