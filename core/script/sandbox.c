@@ -165,6 +165,10 @@ int fl_sandbox_load(struct fl_script *sc, lua_State *L, const char *path, const 
 	snprintf(chunk, sizeof chunk, "@%s", name);
 	if (!(text = read_file(path, &len, err)))
 		goto out;
+	if (len && *text == *LUA_SIGNATURE) {
+		fl_err(err, "%s is compiled Lua; a script is a text", name);
+		goto out;
+	}
 	if (luaL_loadbufferx(L, text, len, chunk, "t") != 0) {
 		fl_err(err, "%s", lua_tostring(L, -1));
 		goto out;
