@@ -1,5 +1,5 @@
 -- The end-to-end tests' yachts: every call gives one reading of each boat, with a number that counts through all of
--- them and through every restart; each twentieth reading is five seconds old, as from a phone that was out of reach.
+-- them and through every restart; each boat's twentieth reading is five seconds old, as from a phone that was out of reach.
 local kept = state "flood"
 local boats
 
@@ -9,8 +9,9 @@ end
 
 function generate(t)
 	local seq = kept:get("seq") or 0
+	local call = seq / boats
 	for boat = 0, boats - 1 do
-		local late = seq % 20 == 19
+		local late = (call + boat) % 20 == 19
 		local angle = (seq % 6283) / 1000
 		emit {
 			id = boat,

@@ -18,7 +18,7 @@ case $BUILD in *asan* | *tsan*) patience=90 ;; esac
 finish() {
 	status=$?
 	trap - EXIT
-	if [ -n "$pid" ]; then kill -9 "$pid" 2>/dev/null; fi
+	if [ -n "$pid" ]; then kill -9 "$pid" && wait "$pid"; fi 2>/dev/null
 	if [ "$(type -t tidy_up)" = function ]; then tidy_up; fi
 	if [ $status -ne 0 ] || [ $failures -gt 0 ]; then
 		echo "# the daemon's log ends:"
@@ -88,13 +88,13 @@ start() {
 	pid=$!
 }
 alive() { kill -0 "$pid" 2>/dev/null; }
-# stop: SIGTERM, and the status of its end.
+# stop [SIGNAL]: asks it to end, and checks that it does so with 0. Not within check, whose shell is another one.
 stop() {
 	local status=0
-	kill -TERM "$pid"
+	kill "-${1:-TERM}" "$pid"
 	wait "$pid" || status=$?
 	pid=
-	return $status
+	check "SIG${1:-TERM} ends it with 0" equal $status 0
 }
 murder() {
 	kill -9 "$pid"

@@ -24,7 +24,7 @@ for ((v = 1; v <= saves; v++)); do
 	wait_for $patience shows $v || { missed="$missed $v"; break; }
 done
 check "every one of $saves saves became live" equal "$missed" ''
-check 'SIGTERM ends it with 0' stop
+stop
 check 'what is left is processed by --until-idle' drain
 verify --no-pipe --ignore time_taken,v --versions "$saves" || failures=1
 check 'no error was logged' has_not "$log" ' error '

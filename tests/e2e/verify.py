@@ -114,10 +114,11 @@ def masked(args, text):
 
 
 def against_model(raw, enriched, late):
-    bad_late, bad, fields = [], [], []
-    for p in sorted(set(raw) | set(enriched) | set(late)):
+    bad, fields, late_of, late_got = [], [], collections.defaultdict(list), collections.defaultdict(list)
+    for p in sorted(set(raw) | set(enriched)):
         due_late, due = model(raw.get(p, []))
-        bad_late += different("late_sensor_data", p, [r.bytes for r in due_late], [r.bytes for r in late.get(p, [])])
+        for r in due_late:
+            late_of[r.fields["id"]].append(r.bytes)
         got = enriched.get(p, [])
         if [r.fields["seq"] for r, _ in due] != [r.fields["seq"] for r in got]:
             bad += different("enriched_data seq", p, [b"%d" % r.fields["seq"] for r, _ in due],
@@ -128,6 +129,11 @@ def against_model(raw, enriched, late):
                 fields.append("enriched_data/%d/%d: inst_speed %r, not %r" % (p, g.offset, g.fields["inst_speed"], speed))
             if not g.bytes.startswith(r.bytes[:-1]):
                 fields.append("enriched_data/%d/%d: the fields that came have changed: %r" % (p, g.offset, g.bytes))
+    for of in late.values(): # its partitions are its own, so the order is by boat
+        for r in of:
+            late_got[r.fields["id"]].append(r.bytes)
+    bad_late = [b for boat in sorted(set(late_of) | set(late_got)) for b in
+                different("late_sensor_data, boat", boat, late_of[boat], late_got[boat])]
     result("late events: the right ones, in order, byte for byte", bad_late)
     result("enriched events: the right ones, each once, in order", bad)
     result("enriched events: speeds are right, fields that came are as they came", fields)
