@@ -177,6 +177,8 @@ static void close_threads(struct fl_app *app)
 
 void fl_app_close(struct fl_app *app)
 {
+	if (app->streams)
+		fl_app_ask_stop(app);
 	close_threads(app);
 	fl_checkpointer_stop(app->checkpointer);
 	if (app->streams)

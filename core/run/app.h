@@ -31,7 +31,7 @@ struct fl_app {
 struct fl_app *fl_app_open(const struct fl_plan *plan, const struct fl_app_conf *conf, char *err);
 void fl_app_start(struct fl_app *app);
 void fl_app_ask_stop(struct fl_app *app);
-/* Waits for the threads (after ask_stop), and closes everything. */
+/* Stops and waits for the threads, and closes everything. */
 void fl_app_close(struct fl_app *app);
 
 /* --until-idle: the sources have ended, and everything they wrote has gone all the way. */

@@ -21,6 +21,22 @@ void fl_line_load(struct fl_line *line, struct fl_events *ev)
 		fl_time_of_events(ev, &s->time, line->flow->time[from]);
 }
 
+/* The same for records that stages made: they need not have the input's fields, and keep the time of what they were
+ * made from. */
+static void load_made(struct fl_line *line, struct fl_events *ev)
+{
+	uint32_t from = line->flow->is->from;
+	const struct fl_plan_stream *s = &line->flow->plan->stream[from];
+	for (uint32_t i = 0; i < ev->b.n; i++) {
+		if (ev->b.outcome[i] != FL_PASS)
+			continue;
+		if (s->key && !ev->b.key[i].p)
+			ev->b.key[i] = fl_events_key(ev, line->flow->key[from], i);
+		if (s->time.field)
+			fl_time_of_cell(ev, &s->time, line->flow->time[from], i, &ev->b.time[i]);
+	}
+}
+
 static void write_event(struct fl_line *line, struct fl_events *ev, uint32_t i, struct fl_output *out)
 {
 	struct fl_flow *f = line->flow;
@@ -101,6 +117,7 @@ struct piece {
 	uint32_t len, i;
 	struct fl_str key, headers;
 	double time;
+	uint16_t route;
 };
 
 static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struct fl_buf *bytes, struct piece *piece, struct fl_output *out)
@@ -111,7 +128,7 @@ static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struc
 			const struct fl_emitted *e = &ev->emitted[k];
 			if (e->stream != FL_NO_STREAM)
 				continue;
-			piece[n++] = (struct piece){bytes->len, e->value.len, e->before < ev->b.n ? e->before : 0, e->key, e->headers, e->time};
+			piece[n++] = (struct piece){bytes->len, e->value.len, e->before < ev->b.n ? e->before : 0, e->key, e->headers, e->time, 0};
 			fl_buf_add(bytes, e->value.p, e->value.len);
 		}
 		if (i == ev->b.n || ev->b.outcome[i] != FL_PASS)
@@ -123,7 +140,7 @@ static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struc
 			fl_events_reject(ev, i, "encode", (struct fl_str){0}, fl_str(err));
 			continue;
 		}
-		piece[n++] = (struct piece){at, (uint32_t)(bytes->len - at), i, ev->b.key[i], ev->b.headers[i], ev->b.time[i]};
+		piece[n++] = (struct piece){at, (uint32_t)(bytes->len - at), i, ev->b.key[i], ev->b.headers[i], ev->b.time[i], ev->b.route[i]};
 	}
 	fl_buf_room(bytes, FL_PAD);
 	write_emitted(ev, out);
@@ -150,9 +167,10 @@ static int run_pieces(struct fl_line *line, struct fl_task *t, uint32_t level, u
 			const struct piece *p = &piece[k];
 			int64_t offset = ev->b.n ? ev->b.offset[p->i] : 0;
 			fl_events_add(next, offset, p->time, p->key, (struct fl_str){bytes->p + p->at, p->len}, p->headers);
+			next->b.route[next->b.n - 1] = p->route;
 		}
 		fl_events_decode(next);
-		fl_line_load(line, next);
+		load_made(line, next);
 		rc = run_from(line, t, level + 1, from, out, err);
 	}
 	free(piece);

@@ -96,13 +96,13 @@ static void a_saved_library_and_a_new_version(void **state)
 	char err[FL_ERRLEN] = "";
 	put(w, "scripts/generators/tick.lua", TICK);
 	put(w, "scripts/lib/k.lua", "return { k = 1 }\n");
-	put(w, "scripts/transforms/x.lua", "local k = require \"lib.k\"\nfunction transform(e) e.v = k.k end\n");
+	put(w, "scripts/transforms/x.lua", "local k, s = require \"lib.k\", state \"s\"\nfunction transform(e) e.v = k.k; s:put(\"from\", k.k) end\n");
 	start(w, CONF, 1);
 	struct fl_watch *watch = fl_watch_start(&w->app, 1, err);
 	wait_for(w, "\"v\":1}");
 	put(w, "scripts/lib/k.lua", "return { k = 7 }\n");
 	wait_for(w, "\"v\":7}");
-	put(w, "scripts/transforms/x.lua", "version = 2\nlocal s = state \"s\"\nfunction migrate(old) s:put(\"from\", 40 + (old or 0)) end\nfunction transform(e) e.v = s:get(\"from\") end\n");
+	put(w, "scripts/transforms/x.lua", "version = 2\nlocal s = state \"s\"\nfunction migrate(old) s:put(\"from\", 40 + s:get(\"from\")) end\nfunction transform(e) e.v = s:get(\"from\") end\n");
 	wait_for(w, "\"v\":4");
 	fl_app_ask_stop(w->app);
 	fl_watch_stop(watch);
