@@ -1,7 +1,7 @@
 /* A segment: some records of one partition, one behind the other in one block of memory, as the embedded store keeps
- * them in a row and as readers get them. Counted references; immutable once committed. Framing of a record: f64 time, u32
- * value length (UINT32_MAX: a tombstone), u32 key length (UINT32_MAX: none), u32 header length, then key, headers, value;
- * FL_PAD bytes behind all, which are not stored. */
+ * them in a row and as readers get them. Counted references; immutable once committed. Framing of a record: f64 time,
+ * u32 value length (UINT32_MAX: a tombstone), u32 key length (UINT32_MAX: none), u32 header length, then key, headers,
+ * value; FL_PAD bytes behind all, which are not stored. */
 #ifndef FL_STREAM_SEGMENT_H
 #define FL_STREAM_SEGMENT_H
 

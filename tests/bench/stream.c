@@ -1,5 +1,6 @@
 /* How fast the embedded streams take records in: segments of so many records of 110 bytes, two streams and a position a
- * step; then small steps, one at a time; then a reader from the beginning. Usage: stream [DIR [SECONDS [RECORDS]]] */
+ * step; then small steps, one at a time; then a reader from the beginning. Usage: stream [DIR [SECONDS [RECORDS]]];
+ * with POWER in the environment every commit is synced. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -94,8 +95,8 @@ static void small(struct fl_streams *s, double seconds)
 		usleep(2000);
 	}
 	qsort(took, n, sizeof *took, by_size);
-	printf("small, 10 records each 2 ms: p50 %.3f ms, p99 %.3f ms, most %.3f ms of %u\n", took[n / 2] * 1e3, took[n * 99 / 100] * 1e3,
-	       took[n - 1] * 1e3, n);
+	printf("small, 10 records each 2 ms: p50 %.3f ms, p99 %.3f ms, most %.3f ms of %u\n", took[n / 2] * 1e3,
+	       took[n * 99 / 100] * 1e3, took[n - 1] * 1e3, n);
 }
 
 static void scan(struct fl_streams *s)
@@ -111,8 +112,8 @@ static void scan(struct fl_streams *s)
 		n += seg->n;
 		fl_segment_unref(seg);
 	}
-	printf("read from the beginning: %.2f M records/s, %.3f us CPU a record, of %lld\n", (double)n / (fl_monotonic() - begin) / 1e6,
-	       (cpu() - cpu0) / (double)n * 1e6, (long long)n);
+	printf("read from the beginning: %.2f M records/s, %.3f us CPU a record, of %lld\n",
+	       (double)n / (fl_monotonic() - begin) / 1e6, (cpu() - cpu0) / (double)n * 1e6, (long long)n);
 	s->ops->reader_close(r);
 }
 
@@ -124,7 +125,8 @@ int main(int argc, char **argv)
 	double seconds = argc > 2 ? atof(argv[2]) : 5;
 	uint32_t n = argc > 3 ? (uint32_t)atoi(argv[3]) : 1000;
 	double begin = fl_monotonic();
-	struct fl_streams *s = fl_embedded_open(&(struct fl_streams_conf){.dir = dir, .app = "bench", .power = getenv("POWER") != NULL}, err);
+	struct fl_streams_conf conf = {.dir = dir, .app = "bench", .power = getenv("POWER") != NULL};
+	struct fl_streams *s = fl_embedded_open(&conf, err);
 	if (!s || s->ops->declare(s, &(struct fl_stream_def){.name = "a", .partitions = 1}, err) != 0 ||
 	    s->ops->declare(s, &(struct fl_stream_def){.name = "b", .partitions = 1}, err) != 1) {
 		fprintf(stderr, "%s\n", err);

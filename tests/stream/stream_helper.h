@@ -14,17 +14,19 @@
 
 #include "stream/stream.h"
 
+#define MAYBE __attribute__((unused))
+
 static char test_dir[64];
 static char test_err[FL_ERRLEN];
 
-__attribute__((unused)) static int dir_new(void **state)
+MAYBE static int dir_new(void **state)
 {
 	(void)state;
 	strcpy(test_dir, "/tmp/fairlead-stream-XXXXXX");
 	return mkdtemp(test_dir) ? 0 : -1;
 }
 
-__attribute__((unused)) static int dir_gone(void **state)
+MAYBE static int dir_gone(void **state)
 {
 	(void)state;
 	char cmd[256];
@@ -32,16 +34,17 @@ __attribute__((unused)) static int dir_gone(void **state)
 	return system(cmd);
 }
 
-__attribute__((unused)) static struct fl_streams *streams_open(enum fl_streams_mode mode)
+MAYBE static struct fl_streams *streams_open(enum fl_streams_mode mode)
 {
-	struct fl_streams *s = fl_embedded_open(&(struct fl_streams_conf){.dir = test_dir, .app = "test", .mode = mode}, test_err);
+	struct fl_streams_conf conf = {.dir = test_dir, .app = "test", .mode = mode};
+	struct fl_streams *s = fl_embedded_open(&conf, test_err);
 	if (!s)
 		print_error("%s\n", test_err);
 	assert_non_null(s);
 	return s;
 }
 
-__attribute__((unused)) static uint32_t declare(struct fl_streams *s, const char *name, uint32_t partitions)
+MAYBE static uint32_t declare(struct fl_streams *s, const char *name, uint32_t partitions)
 {
 	int index = s->ops->declare(s, &(struct fl_stream_def){.name = name, .partitions = partitions}, test_err);
 	if (index < 0)
@@ -50,11 +53,11 @@ __attribute__((unused)) static uint32_t declare(struct fl_streams *s, const char
 	return (uint32_t)index;
 }
 
-__attribute__((unused)) static struct fl_txn *txn_new(void) { return fl_alloc(sizeof(struct fl_txn)); }
+MAYBE static struct fl_txn *txn_new(void) { return fl_alloc(sizeof(struct fl_txn)); }
 
 /* n records whose values are the numbers from first on, padded to size bytes. */
-__attribute__((unused)) static void txn_append(struct fl_txn *t, uint32_t stream, uint32_t partition, int64_t first, uint32_t n,
-                                               uint32_t size)
+MAYBE static void txn_append(struct fl_txn *t, uint32_t stream, uint32_t partition, int64_t first, uint32_t n,
+                             uint32_t size)
 {
 	struct fl_buf b = {0};
 	char *text = fl_alloc(size + 32);
@@ -62,7 +65,8 @@ __attribute__((unused)) static void txn_append(struct fl_txn *t, uint32_t stream
 	for (uint32_t i = 0; i < n; i++) {
 		int len = snprintf(text, 32, "%lld ", (long long)(first + i));
 		text[len] = '.';
-		fl_segment_add(&b, &(struct fl_record){.time = (double)i, .key = fl_str("k"), .value = {text, size > 24 ? size : 24}});
+		struct fl_record r = {.time = (double)i, .key = fl_str("k"), .value = {text, size > 24 ? size : 24}};
+		fl_segment_add(&b, &r);
 	}
 	free(text);
 	t->append = fl_realloc(t->append, (t->appends + 1) * sizeof *t->append);
@@ -70,20 +74,20 @@ __attribute__((unused)) static void txn_append(struct fl_txn *t, uint32_t stream
 	t->bytes += t->append[t->appends++].segment->size;
 }
 
-__attribute__((unused)) static void txn_position(struct fl_txn *t, const char *reader, uint32_t stream, uint32_t partition, int64_t next)
+MAYBE static void txn_position(struct fl_txn *t, const char *reader, uint32_t stream, uint32_t partition, int64_t next)
 {
 	t->position = fl_realloc(t->position, (t->positions + 1) * sizeof *t->position);
 	t->position[t->positions++] = (struct fl_reader_position){reader, stream, partition, next};
 }
 
-__attribute__((unused)) static void txn_wait(struct fl_txn *t)
+MAYBE static void txn_wait(struct fl_txn *t)
 {
 	while (!atomic_load_explicit(&t->done, memory_order_acquire))
 		usleep(100);
 }
 
 /* Commits and waits: the base of the first append. */
-__attribute__((unused)) static int64_t txn_commit(struct fl_streams *s, struct fl_txn *t)
+MAYBE static int64_t txn_commit(struct fl_streams *s, struct fl_txn *t)
 {
 	s->ops->commit(s, t);
 	txn_wait(t);
@@ -92,7 +96,7 @@ __attribute__((unused)) static int64_t txn_commit(struct fl_streams *s, struct f
 	return base;
 }
 
-__attribute__((unused)) static int64_t append(struct fl_streams *s, uint32_t stream, uint32_t partition, int64_t first, uint32_t n)
+MAYBE static int64_t append(struct fl_streams *s, uint32_t stream, uint32_t partition, int64_t first, uint32_t n)
 {
 	struct fl_txn *t = txn_new();
 	txn_append(t, stream, partition, first, n, 30);
@@ -105,7 +109,7 @@ struct all {
 	size_t n;
 };
 
-__attribute__((unused)) static struct all read_all(struct fl_streams *s, uint32_t stream, uint32_t partition, int64_t from)
+MAYBE static struct all read_all(struct fl_streams *s, uint32_t stream, uint32_t partition, int64_t from)
 {
 	struct all a = {0};
 	struct fl_reader *r = s->ops->reader(s, test_err);
@@ -135,14 +139,15 @@ __attribute__((unused)) static struct all read_all(struct fl_streams *s, uint32_
 	return a;
 }
 
-__attribute__((unused)) static void all_free(struct all *a)
+MAYBE static void all_free(struct all *a)
 {
 	free(a->value);
 	free(a->offset);
 }
 
 /* Values first, first + 1, … at offsets from, from + 1, …: n of them, and no more. */
-__attribute__((unused)) static void expect(struct fl_streams *s, uint32_t stream, uint32_t partition, int64_t from, int64_t first, size_t n)
+MAYBE static void expect(struct fl_streams *s, uint32_t stream, uint32_t partition, int64_t from, int64_t first,
+                         size_t n)
 {
 	struct all a = read_all(s, stream, partition, from);
 	assert_int_equal(a.n, n);
@@ -154,7 +159,7 @@ __attribute__((unused)) static void expect(struct fl_streams *s, uint32_t stream
 }
 
 /* The end of a child: cmocka's asserts would run the parent's teardown. */
-__attribute__((unused)) static void child_ends_well(pid_t pid)
+MAYBE static void child_ends_well(pid_t pid)
 {
 	int status;
 	assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -301,7 +301,8 @@ static void changelogs_go_only_by_trim(void **state)
 {
 	(void)state;
 	struct fl_streams *s = streams_open(FL_STREAMS_DAEMON);
-	struct fl_stream_def def = {.name = "a-changelog", .partitions = 1, .changelog = 1, .keep_age = 0.001, .keep_bytes = 1};
+	struct fl_stream_def def = {
+		.name = "a-changelog", .partitions = 1, .changelog = 1, .keep_age = 0.001, .keep_bytes = 1};
 	uint32_t a = (uint32_t)s->ops->declare(s, &def, test_err);
 	for (int i = 0; i < 200; i++)
 		append(s, a, 0, i * 10, 10);

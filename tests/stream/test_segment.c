@@ -21,7 +21,8 @@ static void assert_str(struct fl_str s, const char *is)
 static void records_come_back(void **state)
 {
 	(void)state;
-	const struct fl_record in[] = {rec(1.25, "key", "hdr", "value"), rec(-1, NULL, NULL, ""), rec(0, "", NULL, NULL), rec(9, "k", NULL, "v")};
+	const struct fl_record in[] = {rec(1.25, "key", "hdr", "value"), rec(-1, NULL, NULL, ""), rec(0, "", NULL, NULL),
+	                                rec(9, "k", NULL, "v")};
 	struct fl_buf b = {0};
 	for (size_t i = 0; i < 4; i++)
 		fl_segment_add(&b, &in[i]);
@@ -124,7 +125,8 @@ static void keys_go_where_kafka_sends_them(void **state)
 		const char *key;
 		int32_t hash;
 	} known[] = {{"21", -973932308}, {"foobar", -790332482}, {"a-little-bit-long-string", -985981536},
-	             {"a-little-bit-longer-string", -1486304829}, {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
+	             {"a-little-bit-longer-string", -1486304829},
+	             {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
 	             {"abc", 479470107}};
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		for (uint32_t n = 1; n < 1000; n += 7)

@@ -1,6 +1,6 @@
 /* The committer: one thread takes the steps that workers handed in, writes many of them in one SQLite transaction, and
- * only then shows them to readers and says done. When nothing is handed in, it looks for what other processes committed,
- * and lets old rows go.
+ * only then shows them to readers and says done. When nothing is handed in, it looks for what other processes
+ * committed, and lets old rows go.
  *
  * A step never fails: whatever SQLite answers (a full disk above all), the transaction is rolled back, the trouble is
  * logged now and then, and the same transaction is tried again until it goes through. */

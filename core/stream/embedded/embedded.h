@@ -117,7 +117,7 @@ struct embedded {
 sqlite3 *fl_emb_connect(struct embedded *e, int flags, int *busy_ms, char *err);
 int fl_emb_error(struct embedded *e, sqlite3 *db, const char *doing, char *err);
 sqlite3_stmt *fl_emb_prepare(struct embedded *e, enum fl_emb_sql which, char *err); /* reset, on e->db; NULL: err */
-int fl_emb_run(struct embedded *e, enum fl_emb_sql which, char *err);               /* of a statement without rows; -1: err */
+int fl_emb_run(struct embedded *e, enum fl_emb_sql which, char *err); /* of a statement without rows */
 int fl_emb_exec(struct embedded *e, sqlite3 *db, const char *sql, char *err);
 int fl_emb_number(struct embedded *e, const char *sql, int64_t *out, char *err);
 void fl_emb_rollback(struct embedded *e);
@@ -175,7 +175,8 @@ void fl_emb_cache_free(struct embedded *e);
 /* reader.c */
 struct fl_reader *fl_emb_reader(struct fl_streams *s, char *err);
 void fl_emb_reader_close(struct fl_reader *r);
-int fl_emb_read(struct fl_reader *r, uint32_t stream, uint32_t partition, int64_t from, struct fl_segment **out, char *err);
+int fl_emb_read(struct fl_reader *r, uint32_t stream, uint32_t partition, int64_t from, struct fl_segment **out,
+                char *err);
 void fl_emb_wait(struct fl_reader *r, double seconds);
 void fl_emb_wake(struct fl_reader *r);
 void fl_emb_announce(struct embedded *e); /* there is something new to read */

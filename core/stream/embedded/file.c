@@ -1,9 +1,9 @@
-/* The file streams.db: made where new, refused where its format is another, and after a power cut put right. Called once
- * when streams are opened.
+/* The file streams.db: made where new, refused where its format is another, and after a power cut put right. Called
+ * once when streams are opened.
  *
  * Power cuts: which boot of the machine wrote last stands in meta. When it was another one, commits at the end may be
- * gone that readers had seen, so every partition goes on at its mark, below which lie all offsets that were given. A clean
- * close lowers the marks to the ends (mark.c), and then there is no gap. */
+ * gone that readers had seen, so every partition goes on at its mark, below which lie all offsets that were given. A
+ * clean close lowers the marks to the ends (mark.c), and then there is no gap. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,15 +20,17 @@
 
 static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
-	"CREATE TABLE part(id INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, partitions INTEGER NOT NULL,"
-	" changelog INTEGER NOT NULL, next INTEGER NOT NULL, mark INTEGER NOT NULL, UNIQUE(stream, partition));"
+	"CREATE TABLE part(id INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL,"
+	" partitions INTEGER NOT NULL, changelog INTEGER NOT NULL,"
+	" next INTEGER NOT NULL, mark INTEGER NOT NULL, UNIQUE(stream, partition));"
 	"CREATE TABLE batch(id INTEGER PRIMARY KEY, n INTEGER NOT NULL, time REAL NOT NULL, total INTEGER NOT NULL,"
 	" bytes BLOB NOT NULL);"
 	"CREATE TABLE position(reader TEXT NOT NULL, part INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY(reader, part))"
 	" WITHOUT ROWID;"
 	/* For people with the sqlite3 shell. */
 	"CREATE VIEW segments AS SELECT stream, partition, b.id & 281474976710655 AS first, n,"
-	" datetime(time, 'unixepoch') AS at, length(bytes) AS bytes FROM batch b JOIN part p ON p.id = b.id >> " STR(FL_EMB_SHIFT) ";"
+	" datetime(time, 'unixepoch') AS at, length(bytes) AS bytes"
+	" FROM batch b JOIN part p ON p.id = b.id >> " STR(FL_EMB_SHIFT) ";"
 	"CREATE VIEW positions AS SELECT reader, stream, partition, o.next FROM position o JOIN part p ON p.id = o.part;"
 	"PRAGMA application_id = " STR(APPLICATION) ";"
 	"PRAGMA user_version = " STR(FL_EMB_FORMAT);
@@ -131,7 +133,8 @@ static int skip_to_marks(struct embedded *e, const char *boot, char *err)
 	/* The end of a partition whose marks were lowered at a clean close is its mark: nothing is skipped there. */
 	int rc = fl_emb_number(e,
 		"SELECT count(*) FROM part p WHERE mark > max(next, ifnull((SELECT (id & 281474976710655) + n FROM batch"
-		" WHERE id >= p.id << " STR(FL_EMB_SHIFT) " AND id < (p.id + 1) << " STR(FL_EMB_SHIFT) " ORDER BY id DESC LIMIT 1), 0))",
+		" WHERE id >= p.id << " STR(FL_EMB_SHIFT) " AND id < (p.id + 1) << " STR(FL_EMB_SHIFT)
+		" ORDER BY id DESC LIMIT 1), 0))",
 		&before, err);
 	if (rc == 0)
 		rc = fl_emb_exec(e, e->db, sql, err);
@@ -139,8 +142,8 @@ static int skip_to_marks(struct embedded *e, const char *boot, char *err)
 		rc = fl_emb_number(e, "SELECT count(*) FROM part", &after, err);
 	sqlite3_free(sql);
 	if (rc == 0 && before > 0)
-		fl_log(FL_WARN, e->app, "the machine went down without a clean stop: commits of the last moments may be gone, and %lld of"
-		       " %lld partitions go on at a higher offset so that none is given twice", (long long)before, (long long)after);
+		fl_log(FL_WARN, e->app, "the machine went down without a clean stop: commits of the last moments may be gone, and"
+		       " %lld of %lld partitions go on at a higher offset so that none is given twice", (long long)before, (long long)after);
 	return rc;
 }
 
@@ -216,7 +219,8 @@ static int open_reader(struct embedded *e, char *err)
 	static int busy_ms = 2000;
 	struct stat st;
 	if (stat(e->file, &st) != 0)
-		return fl_err(err, "%s: %s; there are no streams yet: has the daemon run with this --data?", e->file, strerror(errno));
+		return fl_err(err, "%s: %s; there are no streams yet: has the daemon run with this --data?", e->file,
+		              strerror(errno));
 	/* WAL needs its two files beside it. After a clean stop they are gone, and where the directory cannot be written they
 	 * cannot be made: then nobody changes the file, and it may be read as it is. */
 	char *wal = fl_printf("%s-wal", e->file);

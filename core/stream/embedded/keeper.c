@@ -1,10 +1,10 @@
-/* The keeper: one thread that syncs marks in the background and checkpoints the WAL on a connection of its own, so that
- * the committer seldom waits for the disk.
+/* The keeper: one thread that syncs marks in the background and checkpoints the WAL on a connection of its own, so
+ * that the committer seldom waits for the disk.
  *
- * A PASSIVE checkpoint runs beside the committer and copies what it can; while commits keep coming it never gets to the
- * end, and the WAL grows. So from half the limit on it is followed by a RESTART with db_lock held, which has little left
- * to copy; and past the limit commits wait. Should another process hold a read transaction open (a sqlite3 shell), the
- * WAL cannot be restarted: then it is let grow by steps rather than stop everything for somebody's shell. */
+ * A PASSIVE checkpoint runs beside the committer and copies what it can; while commits keep coming it never gets to
+ * the end, and the WAL grows. So from half the limit on it is followed by a RESTART with db_lock held, which has
+ * little left to copy; and past the limit commits wait. Should another process hold a read transaction open (a sqlite3
+ * shell), the WAL cannot be restarted: then it is let grow by steps rather than stop everything for a shell. */
 #include <time.h>
 
 #include "../../base/log.h"
@@ -53,8 +53,8 @@ static int sync_database(struct embedded *e)
 	return f->pMethods->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
 }
 
-/* What is left to copy is what was committed during the PASSIVE one. Another process with an open read transaction is no
- * failure: the next try comes when the WAL has grown by another quarter. */
+/* What is left to copy is what was committed during the PASSIVE one. Another process with an open read transaction is
+ * no failure: the next try comes when the WAL has grown by another quarter. */
 static int restart(struct embedded *e, int64_t size)
 {
 	fl_emb_enter(e);
@@ -72,8 +72,8 @@ static int restart(struct embedded *e, int64_t size)
 	pthread_mutex_unlock(&e->queue_lock);
 	fl_emb_leave(e);
 	if (rc == SQLITE_BUSY && size > e->wal_limit)
-		fl_log(FL_WARN, e->app, "%s-wal has %lld MiB and grows: another process holds a read transaction open; end it", e->file,
-		       (long long)(size >> 20));
+		fl_log(FL_WARN, e->app, "%s-wal has %lld MiB and grows: another process holds a read transaction open; end it",
+		       e->file, (long long)(size >> 20));
 	return rc == SQLITE_BUSY ? SQLITE_OK : rc;
 }
 

@@ -1,19 +1,20 @@
-/* Marks: how an offset that a power cut took is never given again. Called by the committer with db_lock held; the syncs
- * by anybody.
+/* Marks: how an offset that a power cut took is never given again. Called by the committer with db_lock held; the
+ * syncs by anybody.
  *
- * In WAL mode with synchronous = NORMAL a commit is not synced, so a power cut may take the last ones, after readers saw
- * their records and sinks kept their offsets. So each partition has a mark in the file, and offsets are given below a mark
- * that is surely on the disk (safe) only. It is moved in large steps, well before it is reached, along with a commit, and
- * the keeper syncs it in the background; only a partition's first commit, and a jump over the whole step, wait for a sync.
- * After a power cut a partition goes on at its mark (file.c). A clean close lowers the marks to the ends.
+ * In WAL mode with synchronous = NORMAL a commit is not synced, so a power cut may take the last ones, after readers
+ * saw their records and sinks kept their offsets. So each partition has a mark in the file, and offsets are given
+ * below a mark that is surely on the disk (safe) only. It is moved in large steps, well before it is reached, along
+ * with a commit, and the keeper syncs it in the background; only a partition's first commit, and a jump over the whole
+ * step, wait for a sync. After a power cut a partition goes on at its mark (file.c). A clean close lowers the marks to
+ * the ends.
  *
  * A generation counts the marks that were committed; what a sync covers is the generation read before it began.
  *
- * The sync is fdatasync of the -wal file by a descriptor of our own: it flushes the file, whoever wrote it. That is enough:
- * what is not in the WAL any more was copied into the database and synced there before SQLite let the WAL be written from
- * its beginning again (synchronous is never OFF), and frames are read back in order, each with a checksum over all before
- * it. SQLite takes its file locks on streams.db and -shm, so that opening and closing the -wal drops none of them; and the
- * file stays the same one while a connection is open. */
+ * The sync is fdatasync of the -wal file by a descriptor of our own: it flushes the file, whoever wrote it. That is
+ * enough: what is not in the WAL any more was copied into the database and synced there before SQLite let the WAL be
+ * written from its beginning again (synchronous is never OFF), and frames are read back in order, each with a checksum
+ * over all before it. SQLite takes its file locks on streams.db and -shm, so that opening and closing the -wal drops
+ * none of them; and the file stays the same one while a connection is open. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -103,8 +104,8 @@ void fl_emb_marks_moved(struct embedded *e, struct part *const *part, uint32_t n
 	atomic_fetch_add(&e->gen, 1);
 }
 
-/* All partitions of the app, so that at a start one sync is enough for the lot. What those of the merge that is under way
- * need stands in their at. */
+/* All partitions of the app, so that at a start one sync is enough for the lot. What those of the merge that is under
+ * way need stands in their at. */
 int fl_emb_marks_ahead(struct embedded *e, char *err)
 {
 	struct part **all = NULL;

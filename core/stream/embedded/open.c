@@ -35,8 +35,8 @@ static void free_embedded(struct embedded *e)
 	free(e);
 }
 
-/* After this a change of the boot id means nothing, so a reboot after a clean stop leaves no gap in the offsets. A sender
- * may do it only when no daemon runs, which would have to put the marks ahead again. */
+/* After this a change of the boot id means nothing, so a reboot after a clean stop leaves no gap in the offsets. A
+ * sender may do it only when no daemon runs, which would have to put the marks ahead again. */
 static void lower_marks(struct embedded *e)
 {
 	char err[FL_ERRLEN];
@@ -114,8 +114,8 @@ static int start_keeper(struct embedded *e, char *err)
 		return 0;
 	sqlite3_wal_hook(e->db, fl_emb_wal_hook, e);
 	e->keeper_db = fl_emb_connect(e, SQLITE_OPEN_READWRITE, &busy_ms, err);
-	if (!e->keeper_db ||
-	    fl_emb_exec(e, e->keeper_db, "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256", err) != 0)
+	if (!e->keeper_db || fl_emb_exec(e, e->keeper_db, "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;"
+	                                                  "PRAGMA cache_size = -256", err) != 0)
 		return -1;
 	int rc = pthread_create(&e->keeper, NULL, fl_emb_keeper, e);
 	return rc == 0 ? 0 : fl_err(err, "%s: no thread can be started: %s", e->file, strerror(rc));

@@ -298,7 +298,8 @@ int fl_emb_list(struct fl_streams *s, struct fl_stream_info **out, uint32_t *n, 
 	*out = NULL;
 	*n = 0;
 	fl_emb_enter(e);
-	rc = sqlite3_prepare_v2(e->db, "SELECT stream, partitions FROM part WHERE partition = 0 ORDER BY stream", -1, &st, NULL);
+	rc = sqlite3_prepare_v2(e->db, "SELECT stream, partitions FROM part WHERE partition = 0 ORDER BY stream", -1, &st,
+	                        NULL);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		*out = fl_realloc(*out, (*n + 1) * sizeof **out);
 		struct fl_stream_info *info = &(*out)[(*n)++];

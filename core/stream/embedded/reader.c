@@ -52,9 +52,9 @@ static int open_query(struct fl_reader *r, char *err)
 
 static int damaged(struct fl_reader *r, uint32_t stream, uint32_t partition, int64_t base, char *err)
 {
-	return fl_err(err, "%s: stream \"%s\", partition %u: the records from offset %lld on are damaged; put a copy of the file in"
-	              " its place, or go on behind them with a later position", r->e->file, r->e->stream[stream]->name, partition,
-	              (long long)base);
+	return fl_err(err, "%s: stream \"%s\", partition %u: the records from offset %lld on are damaged; put a copy of the"
+	              " file in its place, or go on behind them with a later position", r->e->file,
+	              r->e->stream[stream]->name, partition, (long long)base);
 }
 
 /* What is in a row has to be what the row says, or offsets would slip. */
@@ -96,7 +96,8 @@ static int gather(struct fl_reader *r, int64_t from, struct fl_buf *b, int64_t *
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int read_file(struct fl_reader *r, uint32_t stream, uint32_t partition, int64_t from, struct fl_segment **out, char *err)
+static int read_file(struct fl_reader *r, uint32_t stream, uint32_t partition, int64_t from, struct fl_segment **out,
+                     char *err)
 {
 	struct part *p = fl_emb_part(r->e, stream, partition);
 	struct fl_buf b = {0};
@@ -126,7 +127,8 @@ static int read_file(struct fl_reader *r, uint32_t stream, uint32_t partition, i
 	return 1;
 }
 
-int fl_emb_read(struct fl_reader *r, uint32_t stream, uint32_t partition, int64_t from, struct fl_segment **out, char *err)
+int fl_emb_read(struct fl_reader *r, uint32_t stream, uint32_t partition, int64_t from, struct fl_segment **out,
+                char *err)
 {
 	struct part *p = fl_emb_part(r->e, stream, partition);
 	FL_ASSERT(from >= 0 && from < (int64_t)1 << FL_EMB_SHIFT);

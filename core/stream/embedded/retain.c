@@ -1,6 +1,6 @@
 /* Retention: rows whose time is over go, whole segments, a bounded number a step, so that no commit waits long for it.
- * Called by the committer with db_lock held. Readers' positions do not hold rows back, as in Kafka; changelogs go only as
- * far as they were trimmed. */
+ * Called by the committer with db_lock held. Readers' positions do not hold rows back, as in Kafka; changelogs go only
+ * as far as they were trimmed. */
 #include "../../base/clock.h"
 #include "../../base/log.h"
 #include "embedded.h"

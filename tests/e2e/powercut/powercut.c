@@ -174,18 +174,18 @@ static int open_any(int at, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
-#define OPEN(name, params, at)                                                                                                     \
-	int name params;                                                                                                           \
-	int name params                                                                                                            \
-	{                                                                                                                          \
-		mode_t mode = 0;                                                                                                   \
-		if (flags & (O_CREAT | O_TMPFILE)) {                                                                               \
-			va_list ap;                                                                                                \
-			va_start(ap, flags);                                                                                       \
-			mode = va_arg(ap, mode_t);                                                                                 \
-			va_end(ap);                                                                                                \
-		}                                                                                                                  \
-		return open_any(at, path, flags, mode);                                                                            \
+#define OPEN(name, params, at) \
+	int name params; \
+	int name params \
+	{ \
+		mode_t mode = 0; \
+		if (flags & (O_CREAT | O_TMPFILE)) { \
+			va_list ap; \
+			va_start(ap, flags); \
+			mode = va_arg(ap, mode_t); \
+			va_end(ap); \
+		} \
+		return open_any(at, path, flags, mode); \
 	}
 
 OPEN(open, (const char *path, int flags, ...), AT_FDCWD)
@@ -219,18 +219,18 @@ static off_t place(int fd)
 	return fcntl(fd, F_GETFL) & O_APPEND && fstat(fd, &st) == 0 ? st.st_size : lseek(fd, 0, SEEK_CUR);
 }
 
-#define WRITE(name, params, real, call, offset)                                                                                    \
-	ssize_t name params;                                                                                                       \
-	ssize_t name params                                                                                                        \
-	{                                                                                                                          \
-		if (!file_of(fd))                                                                                                  \
-			return real call;                                                                                          \
-		pthread_mutex_lock(&lock);                                                                                         \
-		off_t from = offset;                                                                                               \
-		ssize_t n = real call;                                                                                             \
-		written(fd, from, n);                                                                                              \
-		pthread_mutex_unlock(&lock);                                                                                       \
-		return n;                                                                                                          \
+#define WRITE(name, params, real, call, offset) \
+	ssize_t name params; \
+	ssize_t name params \
+	{ \
+		if (!file_of(fd)) \
+			return real call; \
+		pthread_mutex_lock(&lock); \
+		off_t from = offset; \
+		ssize_t n = real call; \
+		written(fd, from, n); \
+		pthread_mutex_unlock(&lock); \
+		return n; \
 	}
 
 WRITE(write, (int fd, const void *p, size_t len), real_write, (fd, p, len), place(fd))

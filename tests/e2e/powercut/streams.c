@@ -2,9 +2,9 @@
  *
  *   streams write DIR POWER   commits for ever, and prints after each step that is in, with one write():
  *                             "<step> <base in a> <base in b>"; what it printed, somebody has seen
- *   streams check DIR POWER   reads what those lines said from stdin, oldest boot first, and compares the streams with it
+ *   streams check DIR POWER   reads what those lines said from stdin, oldest boot first, and compares
  *
- * Step s appends to stream a three records and to b one, each the text "<boot>.<s>", and sets the position of reader "r"
+ * Step s appends to stream a three records and to b one, each the text "<boot>.<s>", and sets the position of "r"
  * to "one past the last record in a", the only thing that moves with them. */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -113,7 +113,8 @@ static int integrity(const char *dir)
 	sqlite3_stmt *st;
 	char *file = fl_printf("%s/streams.db", dir);
 	int ok = sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-	         sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW &&
+	         sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL) == SQLITE_OK &&
+	         sqlite3_step(st) == SQLITE_ROW &&
 	         strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
 	sqlite3_finalize(st);
 	sqlite3_close(db);
@@ -121,8 +122,8 @@ static int integrity(const char *dir)
 	return ok;
 }
 
-/* Was seen: by offset, what a reader may have kept. A step that was seen is there whole, or gone with all that came after
- * it in the same boot; an offset that was seen never holds anything else. */
+/* Was seen: by offset, what a reader may have kept. A step that was seen is there whole, or gone with all that came
+ * after it in the same boot; an offset that was seen never holds anything else. */
 static void check(struct fl_streams *s, int power)
 {
 	size_t n = 0, at = 0, lost = 0, m = 0;
@@ -149,7 +150,8 @@ static void check(struct fl_streams *s, int power)
 	if (power && lost)
 		fail("with durability = \"power\" a step that was acknowledged is gone");
 	int64_t first, next, next_b, position = s->ops->position(s, "r", 0, 0, err);
-	if (s->ops->bounds(s, 1, 0, &first, &next_b, err) != 0 || s->ops->bounds(s, 0, 0, &first, &next, err) != 0 || position < -1)
+	if (s->ops->bounds(s, 1, 0, &first, &next_b, err) != 0 ||
+	    s->ops->bounds(s, 0, 0, &first, &next, err) != 0 || position < -1)
 		fail(err);
 	if (next <= highest || next_b <= highest_b)
 		fail("an offset that was seen would be given again");
