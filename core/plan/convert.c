@@ -27,11 +27,10 @@ int fl_line_of(const struct fl_reading *r, int line, const char *name)
 	if (!p)
 		return line;
 	struct fl_lua_text t;
-	enum fl_lua_token token;
 	size_t len = strlen(name);
 	int depth = 0, named = 0, deeper = 0; /* of tables within it, where one line has several tables */
 	fl_lua_text(&t, p, (size_t)(end - p));
-	while ((token = fl_lua_next(&t)) != FL_LUA_EOF) {
+	while (fl_lua_next(&t) != FL_LUA_EOF) {
 		if (named && is_sign(&t, '=') && (t.p == t.end || *t.p != '=')) {
 			if (depth == 1)
 				return named;
@@ -117,7 +116,7 @@ static int map_items(struct converting *c, int idx, int flags, struct fl_value *
 {
 	for (lua_pushnil(c->L); lua_next(c->L, idx); lua_pop(c->L, 1)) {
 		struct fl_value *item = &to->item[to->n];
-		char *name;
+		char *name = NULL;
 		if (lua_type(c->L, -2) != LUA_TSTRING)
 			continue;
 		if (text_of(c, lua_gettop(c->L) - 1, &name) != 0)

@@ -37,7 +37,12 @@ static int line_of(lua_State *L)
 	return 1;
 }
 
-static int l_stop(lua_State *L) { return luaL_error(L, "stopped"); } /* the message is in the reading's err */
+/* The message is in the reading's err. */
+static _Noreturn void l_stop(lua_State *L)
+{
+	luaL_error(L, "stopped");
+	__builtin_unreachable();
+}
 
 struct fl_decl *fl_words_decl(lua_State *L, struct fl_reading *r, int idx)
 {
@@ -189,7 +194,7 @@ static int l_opaque(lua_State *L)
 	struct fl_reading *r = reading_of(L);
 	struct fl_decl *d = fl_words_decl(L, r, 1);
 	fl_reading_fail(r, line_of(L), "%s \"%s\" can only be handed on: it has no fields", d ? fl_decl_word(d->kind) : "a handle", d ? d->name : "");
-	return l_stop(L);
+	l_stop(L);
 }
 
 static int l_say(lua_State *L)
