@@ -119,6 +119,34 @@ static void a_directory_that_cannot_be_written(void **state)
 	child_ends_well(pid);
 }
 
+/* Another user who may only read, while the daemon runs and writes. */
+static void a_reader_who_may_not_write(void **state)
+{
+	(void)state;
+	int go[2];
+	char byte;
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(chmod(test_dir, 0755), 0);
+	pid_t pid = fork(); /* before anything is open: SQLite must not be carried over a fork */
+	if (pid == 0) {
+		if (getuid() == 0 && setuid(65534) != 0)
+			_exit(1);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(2);
+		struct fl_streams *s = streams_open(FL_STREAMS_READ);
+		expect(s, declare(s, "a", 0), 0, 0, 0, 10);
+		s->ops->close(s);
+		_exit(0);
+	}
+	struct fl_streams *s = streams_open(FL_STREAMS_DAEMON);
+	append(s, declare(s, "a", 1), 0, 0, 10);
+	assert_int_equal(write(go[1], "x", 1), 1);
+	child_ends_well(pid);
+	s->ops->close(s);
+	close(go[0]);
+	close(go[1]);
+}
+
 /* The child appends to two partitions and moves a position in each step, and says which step is in. */
 static void commit_for_ever(int say, int64_t step)
 {
@@ -353,6 +381,7 @@ int main(void)
 		TEST(a_sender_without_a_daemon),
 		TEST(a_reader_follows_the_daemon),
 		TEST(a_directory_that_cannot_be_written),
+		TEST(a_reader_who_may_not_write),
 		TEST(kill_minus_nine),
 		TEST(a_reboot_skips_to_the_mark),
 		TEST(a_limit_on_files_is_waited_out),

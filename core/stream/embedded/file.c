@@ -22,7 +22,8 @@ static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 	"CREATE TABLE part(id INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL,"
 	" partitions INTEGER NOT NULL, changelog INTEGER NOT NULL,"
-	" next INTEGER NOT NULL, mark INTEGER NOT NULL, UNIQUE(stream, partition));"
+	" next INTEGER NOT NULL, mark INTEGER NOT NULL, "
+	" UNIQUE(stream, partition));"
 	"CREATE TABLE batch(id INTEGER PRIMARY KEY, n INTEGER NOT NULL, time REAL NOT NULL, total INTEGER NOT NULL,"
 	" bytes BLOB NOT NULL);"
 	"CREATE TABLE position(reader TEXT NOT NULL, part INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY(reader, part))"
@@ -143,7 +144,8 @@ static int skip_to_marks(struct embedded *e, const char *boot, char *err)
 	sqlite3_free(sql);
 	if (rc == 0 && before > 0)
 		fl_log(FL_WARN, e->app, "the machine went down without a clean stop: commits of the last moments may be gone, and"
-		       " %lld of %lld partitions go on at a higher offset so that none is given twice", (long long)before, (long long)after);
+		       " %lld of %lld partitions go on at a higher offset so that none is given twice", (long long)before,
+		       (long long)after);
 	return rc;
 }
 

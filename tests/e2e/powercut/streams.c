@@ -157,7 +157,6 @@ static void check(struct fl_streams *s, int power)
 		fail("an offset that was seen would be given again");
 	if (n % 3 || (n > 0 && strcmp(a[n - 1].text, a[n - 3].text) != 0))
 		fail("a step is there in part");
-	/* The position is the writer's guess of where its records land; it is exact but for the first step of a boot. */
 	if ((n == 0) != (position < 0) || (n > 0 && position != a[n - 1].offset + 1))
 		fail("the position is not that of the last step that is there");
 	printf("%zu steps there, %zu gone\n", n / 3, lost);
