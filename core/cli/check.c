@@ -11,8 +11,8 @@
 static const char HELP[] =
 	"fairlead check CONF… [--mermaid|--json]\n"
 	"\n"
-	"Reads confs and checks all of them without starting anything: words, options, types, units, plugins, whether scripts\n"
-	"compile. Prints each as a graph on stdout; warnings and errors, with file and line, go to stderr.\n"
+	"Reads confs and checks all of them without starting anything: words, options, types, units, plugins, whether\n"
+	"scripts compile. Prints each as a graph on stdout; warnings and errors, with file and line, go to stderr.\n"
 	"\n"
 	"  --mermaid  as a mermaid flowchart, for documents\n"
 	"  --json     as JSON with every field, one object a line\n"
@@ -43,8 +43,9 @@ static int is_new_app(struct fl_plan *const *plans, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		if (strcmp(plans[i]->app, plans[n]->app) == 0)
-			return fl_cli_fail(0, "%s is app \"%s\", and so is %s: one daemon runs an app once, so give one another name", plans[n]->file,
-			                   plans[n]->app, plans[i]->file);
+			return fl_cli_fail(0,
+			                   "%s is app \"%s\", and so is %s: one daemon runs an app once, so give one another name",
+			                   plans[n]->file, plans[n]->app, plans[i]->file);
 	return 1;
 }
 

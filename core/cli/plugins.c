@@ -11,9 +11,9 @@
 static const char HELP[] =
 	"fairlead plugins [NAME]\n"
 	"\n"
-	"Lists the plugins that confs can use, with their options: name, what it takes, its default, and what it does. With a\n"
-	"NAME only that one, and where its file is. They are looked up in ./plugins, beside the binary and where fairlead is\n"
-	"installed; confs find those in their own ../plugins too.\n"
+	"Lists the plugins that confs can use, with their options: name, what it takes, its default, and what it does.\n"
+	"With a NAME only that one, and where its file is. They are looked up in ./plugins, beside the binary and where\n"
+	"fairlead is installed; confs find those in their own ../plugins too.\n"
 	"\n"
 	"Example: fairlead plugins speed\n";
 
@@ -93,7 +93,8 @@ static int print_all(void)
 			status = 1;
 	free(names);
 	if (!n)
-		return fl_cli_fail(1, "no plugin is installed: `make` builds them into build/plugins, `make install` installs them");
+		return fl_cli_fail(
+			1, "no plugin is installed: `make` builds them into build/plugins, `make install` installs them");
 	return status;
 }
 

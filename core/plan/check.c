@@ -10,8 +10,8 @@
 
 /* ---- options of the plan's own words --------------------------------------------------------------------------- */
 
-int fl_check_options(struct fl_reading *r, const char *word, const char *name, const struct fl_option *options, const struct fl_value *opts,
-                     struct fl_arena *arena, void *conf, size_t size)
+int fl_check_options(struct fl_reading *r, const char *word, const char *name, const struct fl_option *options,
+                     const struct fl_value *opts, struct fl_arena *arena, void *conf, size_t size)
 {
 	const struct fl_plugin as = {.kind = FL_SINK, .name = name, .options = options, .conf_size = size};
 	struct fl_filling f = {.word = word, .arena = arena, .dry = 1};
@@ -29,8 +29,10 @@ struct general {
 };
 
 static const struct fl_option general_options[] = {
-	{"durability", FL_OPT_CHOICE, "default", "what a power cut may take", offsetof(struct general, durability), "default|power"},
-	{"state_memory", FL_OPT_SIZE, NULL, "memory of a task's changes before they are written", offsetof(struct general, state_memory), NULL},
+	{"durability", FL_OPT_CHOICE, "default", "what a power cut may take", offsetof(struct general, durability),
+	 "default|power"},
+	{"state_memory", FL_OPT_SIZE, NULL, "memory of a task's changes before they are written",
+	 offsetof(struct general, state_memory), NULL},
 	{0},
 };
 
@@ -90,7 +92,8 @@ struct flow_conf {
 
 #define FROM {"from", FL_OPT_STREAM, "!", "the stream that it reads", offsetof(struct flow_conf, from), NULL}
 #define TO {"to", FL_OPT_STREAM, "!", "the stream that it writes to", offsetof(struct flow_conf, to), NULL}
-#define START {"start", FL_OPT_CHOICE, "oldest", "where it begins the first time", offsetof(struct flow_conf, start), "oldest|newest"}
+#define BEGINS "where it begins the first time"
+#define START {"start", FL_OPT_CHOICE, "oldest", BEGINS, offsetof(struct flow_conf, start), "oldest|newest"}
 #define PAGE {"page", FL_OPT_STRING, "!", "the page that shows it", offsetof(struct flow_conf, page), NULL}
 
 static const struct fl_option source_options[] = {TO, {0}};
@@ -101,13 +104,19 @@ static const struct fl_option web_options[] = {FROM, PAGE, START, {0}};
 static int check_stage_count(struct fl_reading *r, const struct fl_decl *d)
 {
 	if (d->kind == FL_D_WEB && d->stages)
-		return fl_reading_fail(r, r->decl[d->stage[0]].line, "web \"%s\" shows a stream as it is and takes no stages: put them into a pipeline", d->name);
+		return fl_reading_fail(r, r->decl[d->stage[0]].line,
+		                       "web \"%s\" shows a stream as it is and takes no stages: put them into a pipeline",
+		                       d->name);
 	if (d->kind == FL_D_SINK && d->stages != 1)
-		return fl_reading_fail(r, d->line, "sink \"%s\" has %u stages and takes one plugin that is a sink: sink \"%s\" { from = …, plugin \"name\" { … } }",
+		return fl_reading_fail(r, d->line,
+		                       "sink \"%s\" has %u stages and takes one plugin that is a sink: sink \"%s\" { from = …, "
+		                       "plugin \"name\" { … } }",
 		                       d->name, d->stages, d->name);
 	if (d->kind == FL_D_SOURCE && d->stages != 1)
-		return fl_reading_fail(r, d->line, "source \"%s\" has %u stages and takes one: source \"%s\" { script \"generators/…\" { … }, to = … }",
-		                       d->name, d->stages, d->name);
+		return fl_reading_fail(
+			r, d->line,
+			"source \"%s\" has %u stages and takes one: source \"%s\" { script \"generators/…\" { … }, to = … }",
+			d->name, d->stages, d->name);
 	return 0;
 }
 
@@ -128,20 +137,26 @@ static int check_reads_itself(struct fl_reading *r, const struct fl_plan *plan, 
 	if (flow->kind != FL_FLOW_PIPELINE)
 		return 0;
 	if (flow->from == flow->to)
-		return fl_reading_fail(r, flow->line, "pipeline \"%s\" would read what it writes to stream \"%s\", without an end: write to another stream",
-		                       flow->name, plan->stream[flow->to].name);
+		return fl_reading_fail(
+			r, flow->line,
+			"pipeline \"%s\" would read what it writes to stream \"%s\", without an end: write to another stream",
+			flow->name, plan->stream[flow->to].name);
 	for (uint32_t k = 0; k < flow->stages; k++)
 		for (uint32_t i = 0; i < flow->stage[k].opts.n; i++) {
 			const struct fl_value *v = &flow->stage[k].opts.item[i];
 			if (v->kind == FL_V_STREAM && (uint32_t)v->number == flow->from)
-				return fl_reading_fail(r, v->line, "%s \"%s\" of pipeline \"%s\" would write to stream \"%s\", which the pipeline reads, without an "
-				                       "end: write to another stream", flow->stage[k].kind == FL_STAGE_PLUGIN ? "plugin" : "script",
-				                       flow->stage[k].name, flow->name, plan->stream[flow->from].name);
+				return fl_reading_fail(
+					r, v->line,
+					"%s \"%s\" of pipeline \"%s\" would write to stream \"%s\", which the pipeline reads, without an "
+					"end: write to another stream",
+					flow->stage[k].kind == FL_STAGE_PLUGIN ? "plugin" : "script", flow->stage[k].name, flow->name,
+					plan->stream[flow->from].name);
 		}
 	return 0;
 }
 
-static int check_stages(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *d, struct fl_plan_flow *flow)
+static int check_stages(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *d,
+                        struct fl_plan_flow *flow)
 {
 	flow->stage = fl_alloc((d->stages + 1) * sizeof *flow->stage);
 	for (uint32_t i = 0; i < d->stages; i++) {
@@ -156,13 +171,15 @@ static int check_stages(struct fl_reading *r, const struct fl_plan *plan, const 
 		}
 		for (uint32_t k = 0; k < i; k++)
 			if (strcmp(flow->stage[k].id, st->id) == 0)
-				return fl_reading_fail(r, given->line, "two stages of %s \"%s\" are called \"%s\": give this one another name", fl_decl_word(d->kind),
-				                       d->name, st->id);
+				return fl_reading_fail(r, given->line,
+				                       "two stages of %s \"%s\" are called \"%s\": give this one another name",
+				                       fl_decl_word(d->kind), d->name, st->id);
 	}
 	return check_reads_itself(r, plan, flow);
 }
 
-static int check_flow(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *d, struct fl_plan_flow *flow)
+static int check_flow(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *d,
+                      struct fl_plan_flow *flow)
 {
 	static const struct fl_option *const options[] = {source_options, pipeline_options, sink_options, web_options};
 	const char *word = fl_decl_word(d->kind);
@@ -171,7 +188,8 @@ static int check_flow(struct fl_reading *r, const struct fl_plan *plan, const st
 	int kind = (int)d->kind - FL_D_SOURCE;
 	*flow = (struct fl_plan_flow){.kind = (enum fl_flow_kind)kind, .name = fl_strdup(d->name), .line = d->line};
 	if (!d->opts_line)
-		return fl_reading_fail(r, d->line, "%s \"%s\" has no table: write %s \"%s\" { … }", word, d->name, word, d->name);
+		return fl_reading_fail(r, d->line, "%s \"%s\" has no table: write %s \"%s\" { … }", word, d->name, word,
+		                       d->name);
 	int rc = fl_check_options(r, word, d->name, options[kind], &d->opts, &arena, &c, sizeof c);
 	fl_arena_free(&arena);
 	if (rc != 0 || check_stage_count(r, d) != 0)

@@ -17,7 +17,8 @@ static const struct fl_option plugin_options[] = {NAME, {0}};
 static const struct fl_option script_options[] = {
 	NAME,
 	{"memory", FL_OPT_SIZE, "64MiB", "the most memory it may have", offsetof(struct host_conf, memory), NULL},
-	{"fuel", FL_OPT_INT, "10000000", "loop turns and calls that an event may take", offsetof(struct host_conf, fuel), NULL},
+	{"fuel", FL_OPT_INT, "10000000", "loop turns and calls that an event may take", offsetof(struct host_conf, fuel),
+	 NULL},
 	{"rate", FL_OPT_NUMBER, NULL, "calls of generate a second", offsetof(struct host_conf, rate), NULL},
 	{0},
 };
@@ -40,28 +41,37 @@ static struct fl_value part_of(const struct fl_value *v, const struct fl_option 
 	return part;
 }
 
-static int check_host_conf(struct fl_reading *r, const struct fl_decl *flow, const struct fl_decl *d, const struct host_conf *c)
+static int check_host_conf(struct fl_reading *r, const struct fl_decl *flow, const struct fl_decl *d,
+                           const struct host_conf *c)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
 	const struct fl_value *name = fl_value_get(&d->opts, "name"), *rate = fl_value_get(&d->opts, "rate");
 	const char *word = fl_decl_word(d->kind);
 	if (name && (!c->name[0] || c->name[0] == '_' || strlen(c->name) > 100 || strspn(c->name, good) != strlen(c->name)))
-		return fl_reading_fail(r, name->line, "a stage can't be called \"%s\": its name has 1 to 100 letters, digits, . _ - and no _ in front", c->name);
+		return fl_reading_fail(
+			r, name->line,
+			"a stage can't be called \"%s\": its name has 1 to 100 letters, digits, . _ - and no _ in front", c->name);
 	if (d->kind != FL_D_SCRIPT)
 		return 0;
 	if (rate && flow->kind != FL_D_SOURCE)
-		return fl_reading_fail(r, rate->line, "option \"rate\" of %s \"%s\" is for scripts of a source; a %s takes events as they come", word, d->name,
-		                       fl_decl_word(flow->kind));
+		return fl_reading_fail(
+			r, rate->line, "option \"rate\" of %s \"%s\" is for scripts of a source; a %s takes events as they come",
+			word, d->name, fl_decl_word(flow->kind));
 	if (rate && !(c->rate > 0 && c->rate <= 1e9))
-		return fl_reading_fail(r, rate->line, "option \"rate\" of %s \"%s\" takes calls a second, more than 0; found %g", word, d->name, c->rate);
+		return fl_reading_fail(r, rate->line,
+		                       "option \"rate\" of %s \"%s\" takes calls a second, more than 0; found %g", word,
+		                       d->name, c->rate);
 	if (c->memory < (1 << 20))
-		return fl_reading_fail(r, fl_value_get(&d->opts, "memory")->line, "option \"memory\" of %s \"%s\" is at least \"1MiB\"", word, d->name);
+		return fl_reading_fail(r, fl_value_get(&d->opts, "memory")->line,
+		                       "option \"memory\" of %s \"%s\" is at least \"1MiB\"", word, d->name);
 	if (c->fuel < 1)
-		return fl_reading_fail(r, fl_value_get(&d->opts, "fuel")->line, "option \"fuel\" of %s \"%s\" is at least 1", word, d->name);
+		return fl_reading_fail(r, fl_value_get(&d->opts, "fuel")->line, "option \"fuel\" of %s \"%s\" is at least 1",
+		                       word, d->name);
 	return 0;
 }
 
-static int fill_host_conf(struct fl_reading *r, const struct fl_decl *flow, const struct fl_decl *d, struct fl_plan_stage *st)
+static int fill_host_conf(struct fl_reading *r, const struct fl_decl *flow, const struct fl_decl *d,
+                          struct fl_plan_stage *st)
 {
 	const struct fl_option *options = d->kind == FL_D_SCRIPT ? script_options : plugin_options;
 	struct fl_value hosts = part_of(&d->opts, options, 1), own = part_of(&d->opts, options, 0);
@@ -71,8 +81,8 @@ static int fill_host_conf(struct fl_reading *r, const struct fl_decl *flow, cons
 	if (rc == 0)
 		rc = check_host_conf(r, flow, d, &c);
 	if (rc == 0 && d->opts.kind == FL_V_LIST)
-		rc = fl_reading_fail(r, d->opts_line, "the options of %s \"%s\" take names: write %s \"%s\" { name = value }", fl_decl_word(d->kind), d->name,
-		                     fl_decl_word(d->kind), d->name);
+		rc = fl_reading_fail(r, d->opts_line, "the options of %s \"%s\" take names: write %s \"%s\" { name = value }",
+		                     fl_decl_word(d->kind), d->name, fl_decl_word(d->kind), d->name);
 	if (rc == 0) {
 		st->opts = fl_value_copy(&own);
 		st->id = c.name ? fl_strdup(c.name) : NULL;
@@ -89,20 +99,25 @@ static int fill_host_conf(struct fl_reading *r, const struct fl_decl *flow, cons
 static int wrong_kind(struct fl_reading *r, const struct fl_decl *flow, const struct fl_decl *d, enum fl_kind kind)
 {
 	static const char *const is[] = {"", "transforms events", "is a sink", "is a source"};
-	static const char *const want[] = {"", "a source", "scripts and plugins that transform events", "a plugin that is a sink", ""};
-	static const char *const place[] = {"", "pipeline \"…\" { from = …, plugin \"%s\" { … }, to = … }", "sink \"…\" { from = …, plugin \"%s\" { … } }",
+	static const char *const want[] = {"", "a source", "scripts and plugins that transform events",
+	                                   "a plugin that is a sink", ""};
+	static const char *const place[] = {"", "pipeline \"…\" { from = …, plugin \"%s\" { … }, to = … }",
+	                                    "sink \"…\" { from = …, plugin \"%s\" { … } }",
 	                                    "source \"…\" { plugin \"%s\" { … }, to = … }"};
 	struct fl_buf where = {0};
-	fl_buf_printf(&where, "%.*s%s%s", (int)(strstr(place[kind], "%s") - place[kind]), place[kind], d->name, strstr(place[kind], "%s") + 2);
-	fl_reading_fail(r, d->line, "plugin \"%s\" %s, and %s \"%s\" takes %s: write %s", d->name, is[kind], fl_decl_word(flow->kind), flow->name,
-	                want[flow->kind], where.p);
+	fl_buf_printf(&where, "%.*s%s%s", (int)(strstr(place[kind], "%s") - place[kind]), place[kind], d->name,
+	              strstr(place[kind], "%s") + 2);
+	fl_reading_fail(r, d->line, "plugin \"%s\" %s, and %s \"%s\" takes %s: write %s", d->name, is[kind],
+	                fl_decl_word(flow->kind), flow->name, want[flow->kind], where.p);
 	fl_buf_free(&where);
 	return -1;
 }
 
-static int check_plugin(struct fl_reading *r, const struct fl_decl *flow, const struct fl_decl *d, struct fl_plan_stage *st)
+static int check_plugin(struct fl_reading *r, const struct fl_decl *flow, const struct fl_decl *d,
+                        struct fl_plan_stage *st)
 {
-	static const enum fl_kind wanted[] = {[FL_D_SOURCE] = FL_SOURCE, [FL_D_PIPELINE] = FL_TRANSFORM, [FL_D_SINK] = FL_SINK};
+	static const enum fl_kind wanted[] = {
+		[FL_D_SOURCE] = FL_SOURCE, [FL_D_PIPELINE] = FL_TRANSFORM, [FL_D_SINK] = FL_SINK};
 	char err[FL_ERRLEN];
 	int line = d->line;
 	if (!st->id)
@@ -126,16 +141,20 @@ static char *stem_of(const char *path)
 	const char *slash = strrchr(path, '/'), *from = slash ? slash + 1 : path, *dot = strrchr(from, '.');
 	char *stem = fl_printf("%.*s", (int)(dot && dot > from ? dot - from : (int)strlen(from)), from);
 	for (char *p = stem; *p; p++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", *p) || (p == stem && *p == '_'))
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", *p) ||
+		    (p == stem && *p == '_'))
 			*p = '-';
 	return stem;
 }
 
-static int check_script(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *flow, const struct fl_decl *d, struct fl_plan_stage *st)
+static int check_script(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *flow,
+                        const struct fl_decl *d, struct fl_plan_stage *st)
 {
 	char err[FL_ERRLEN];
 	if (flow->kind == FL_D_SINK)
-		return fl_reading_fail(r, d->line, "script \"%s\" can't be a sink: sink \"%s\" takes a plugin that is one; put the script into a pipeline before it",
+		return fl_reading_fail(r, d->line,
+		                       "script \"%s\" can't be a sink: sink \"%s\" takes a plugin that is one; put the script "
+		                       "into a pipeline before it",
 		                       d->name, flow->name);
 	if (!st->id)
 		st->id = stem_of(d->name);
@@ -149,9 +168,12 @@ static int check_script(struct fl_reading *r, const struct fl_plan *plan, const 
 	return 0;
 }
 
-int fl_check_stage(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *flow, struct fl_decl *d, struct fl_plan_stage *st)
+int fl_check_stage(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *flow, struct fl_decl *d,
+                   struct fl_plan_stage *st)
 {
-	*st = (struct fl_plan_stage){.kind = d->kind == FL_D_SCRIPT ? FL_STAGE_SCRIPT : FL_STAGE_PLUGIN, .name = fl_strdup(d->name), .line = d->line};
+	*st = (struct fl_plan_stage){.kind = d->kind == FL_D_SCRIPT ? FL_STAGE_SCRIPT : FL_STAGE_PLUGIN,
+	                             .name = fl_strdup(d->name),
+	                             .line = d->line};
 	if (fill_host_conf(r, flow, d, st) != 0)
 		return -1;
 	return d->kind == FL_D_SCRIPT ? check_script(r, plan, flow, d, st) : check_plugin(r, flow, d, st);
@@ -201,7 +223,8 @@ void fl_check_use(struct fl_reading *r, const struct fl_plan *plan, struct fl_bu
 	for (uint32_t i = 0; i < r->decls; i++) {
 		const struct fl_decl *d = &r->decl[i];
 		if ((d->kind == FL_D_PLUGIN || d->kind == FL_D_SCRIPT) && !d->used)
-			fl_buf_printf(warn, "%s:%d: %s \"%s\" stands in no source, pipeline or sink\n", r->file, d->line, fl_decl_word(d->kind), d->name);
+			fl_buf_printf(warn, "%s:%d: %s \"%s\" stands in no source, pipeline or sink\n", r->file, d->line,
+			              fl_decl_word(d->kind), d->name);
 	}
 	if (!plan->flows)
 		fl_buf_printf(warn, "%s:1: the conf has no source, pipeline, sink or web\n", r->file);

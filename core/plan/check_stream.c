@@ -43,7 +43,8 @@ static const struct fl_option time_options[] = {
 	{0},
 };
 
-static int check_time(struct fl_reading *r, const struct fl_decl *d, const struct fl_value *time, struct fl_arena *arena, struct fl_time_spec *spec)
+static int check_time(struct fl_reading *r, const struct fl_decl *d, const struct fl_value *time,
+                      struct fl_arena *arena, struct fl_time_spec *spec)
 {
 	static const double unit[] = {1, 1e-3, 1e-6, 1e-9};
 	struct time_conf t;
@@ -51,10 +52,15 @@ static int check_time(struct fl_reading *r, const struct fl_decl *d, const struc
 		return -1;
 	const struct fl_value *format = fl_value_get(time, "format");
 	if (format && fl_value_get(time, "unit"))
-		return fl_reading_fail(r, format->line, "the time of stream \"%s\" has a unit, for numbers, and a format, for texts: leave one out", d->name);
+		return fl_reading_fail(
+			r, format->line,
+			"the time of stream \"%s\" has a unit, for numbers, and a format, for texts: leave one out", d->name);
 	if (format && !strchr(t.format, '%'))
-		return fl_reading_fail(r, format->line, "the time format \"%s\" of stream \"%s\" has no %% in it: write it as strptime has it, such as "
-		                       "\"%%Y-%%m-%%d %%H:%%M:%%S\"", t.format, d->name);
+		return fl_reading_fail(
+			r, format->line,
+			"the time format \"%s\" of stream \"%s\" has no %% in it: write it as strptime has it, such as "
+			"\"%%Y-%%m-%%d %%H:%%M:%%S\"",
+			t.format, d->name);
 	spec->field = fl_strdup(t.field);
 	spec->unit = unit[t.unit];
 	spec->format = t.format ? fl_strdup(t.format) : NULL;
@@ -74,8 +80,8 @@ static int unknown_codec(struct fl_reading *r, const struct fl_decl *d, const ch
 	struct fl_buf all = {0};
 	for (uint32_t i = 0; i < n; i++)
 		fl_buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
-	fl_reading_fail(r, line_of(d, "codec"), "stream \"%s\" has the codec \"%s\", and there are %s%s%s%s", d->name, name, all.p ? all.p : "none",
-	                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	fl_reading_fail(r, line_of(d, "codec"), "stream \"%s\" has the codec \"%s\", and there are %s%s%s%s", d->name, name,
+	                all.p ? all.p : "none", near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	fl_buf_free(&all);
 	return -1;
 }
@@ -84,20 +90,27 @@ static int check_range(struct fl_reading *r, const struct fl_decl *d, const char
 {
 	if (v >= 1 && v <= most)
 		return 0;
-	return fl_reading_fail(r, line_of(d, name), "option \"%s\" of stream \"%s\" takes 1 to %lld; found %lld", name, d->name, (long long)most, (long long)v);
+	return fl_reading_fail(r, line_of(d, name), "option \"%s\" of stream \"%s\" takes 1 to %lld; found %lld", name,
+	                       d->name, (long long)most, (long long)v);
 }
 
 static int check_numbers(struct fl_reading *r, const struct fl_decl *d, const struct stream_conf *c)
 {
-	if (check_range(r, d, "partitions", c->partitions, MOST_PARTITIONS) != 0 || check_range(r, d, "depth", c->depth, MOST_DEPTH) != 0 ||
+	if (check_range(r, d, "partitions", c->partitions, MOST_PARTITIONS) != 0 ||
+	    check_range(r, d, "depth", c->depth, MOST_DEPTH) != 0 ||
 	    check_range(r, d, "record", c->record, MOST_RECORD) != 0)
 		return -1;
 	if (fl_value_get(&d->opts, "keep") && !(c->keep > 0))
-		return fl_reading_fail(r, line_of(d, "keep"), "option \"keep\" of stream \"%s\" is longer than 0s; leave it out to keep all for ever", d->name);
+		return fl_reading_fail(r, line_of(d, "keep"),
+		                       "option \"keep\" of stream \"%s\" is longer than 0s; leave it out to keep all for ever",
+		                       d->name);
 	if (fl_value_get(&d->opts, "keep_bytes") && c->keep_bytes < 1)
-		return fl_reading_fail(r, line_of(d, "keep_bytes"), "option \"keep_bytes\" of stream \"%s\" is more than 0; leave it out to keep any size", d->name);
+		return fl_reading_fail(r, line_of(d, "keep_bytes"),
+		                       "option \"keep_bytes\" of stream \"%s\" is more than 0; leave it out to keep any size",
+		                       d->name);
 	if (c->key && !c->key[0])
-		return fl_reading_fail(r, line_of(d, "key"), "the key of stream \"%s\" is the name of a field; found \"\"", d->name);
+		return fl_reading_fail(r, line_of(d, "key"), "the key of stream \"%s\" is the name of a field; found \"\"",
+		                       d->name);
 	return 0;
 }
 

@@ -65,7 +65,8 @@ static int text_of(struct converting *c, int idx, char **to)
 	fl_buf_free(&waste);
 	c->r->bytes += len;
 	if (len > LONGEST_TEXT || c->r->bytes > MOST_BYTES)
-		return fl_reading_fail(c->r, c->line, "the conf has a text of %zu bytes; one may have %d, all together %zu", len, LONGEST_TEXT, MOST_BYTES);
+		return fl_reading_fail(c->r, c->line, "the conf has a text of %zu bytes; one may have %d, all together %zu",
+		                       len, LONGEST_TEXT, MOST_BYTES);
 	if (!is_utf8 || memchr(p, 0, len))
 		return fl_reading_fail(c->r, c->line, "the conf has a text that is not UTF-8, or has a zero byte");
 	*to = fl_strdup(p);
@@ -156,10 +157,12 @@ static int table_of(struct converting *c, int idx, int flags, const char *name, 
 	if (flags & FL_SKIP_LIST)
 		list = 0;
 	if (is_time && list > 1)
-		return fl_reading_fail(c->r, c->line, "a time is one field: write time = \"field\" or time = { \"field\", unit = \"ms\" }");
+		return fl_reading_fail(c->r, c->line,
+		                       "a time is one field: write time = \"field\" or time = { \"field\", unit = \"ms\" }");
 	if (list && named && !is_time)
-		return fl_reading_fail(c->r, c->line, "a table has both names and entries without one%s%s%s: write a name before each, or none", name ? " (" : "",
-		                       name ? name : "", name ? ")" : "");
+		return fl_reading_fail(
+			c->r, c->line, "a table has both names and entries without one%s%s%s: write a name before each, or none",
+			name ? " (" : "", name ? name : "", name ? ")" : "");
 	to->kind = list && !named && !is_time ? FL_V_LIST : FL_V_MAP;
 	to->item = fl_alloc((list + named + 1) * sizeof *to->item);
 	int rc = list && is_time ? mixed_time(c, idx, to) : list ? list_items(c, idx, list, to) : 0;
@@ -186,8 +189,10 @@ static int handle_of(struct converting *c, int idx, struct fl_value *to)
 		to->text = fl_strdup(d->name);
 		return 0;
 	}
-	return fl_reading_fail(c->r, to->line, "%s %s can't be the value of an option: it takes texts, numbers, true and false, tables and streams",
-	                       d ? "a" : "a value of type", d ? fl_decl_word(d->kind) : luaL_typename(c->L, idx));
+	return fl_reading_fail(
+		c->r, to->line,
+		"%s %s can't be the value of an option: it takes texts, numbers, true and false, tables and streams",
+		d ? "a" : "a value of type", d ? fl_decl_word(d->kind) : luaL_typename(c->L, idx));
 }
 
 static int convert(struct converting *c, int idx, int flags, const char *name, struct fl_value *to)

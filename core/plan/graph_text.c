@@ -1,4 +1,5 @@
 /* The plan as a text for a terminal: streams, then what flows where, each with its place in the conf. Used by check. */
+#include <math.h>
 #include <string.h>
 
 #include "private.h"
@@ -74,7 +75,7 @@ static void time_of(struct drawing *d, const struct fl_time_spec *t)
 /* In the largest unit that it is whole in, as a conf has it. */
 static void amount(struct drawing *d, double v, const char *const *unit, const double *of, uint32_t n)
 {
-	while (n > 1 && (v < of[n - 1] || v / of[n - 1] != (double)(int64_t)(v / of[n - 1])))
+	while (n > 1 && (v < of[n - 1] || v / of[n - 1] != floor(v / of[n - 1])))
 		n--;
 	fl_buf_printf(d->out, "%.15g%s", v / of[n - 1], unit[n - 1]);
 }
@@ -82,7 +83,8 @@ static void amount(struct drawing *d, double v, const char *const *unit, const d
 static void kept(struct drawing *d, const struct fl_plan_stream *s)
 {
 	static const char *const times[] = {"ms", "s", "m", "h", "d"}, *const sizes[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	static const double seconds[] = {1e-3, 1, 60, 3600, 86400}, bytes[] = {1, 1 << 10, 1 << 20, 1 << 30, 1099511627776.0};
+	static const double seconds[] = {1e-3, 1, 60, 3600, 86400},
+						bytes[] = {1, 1 << 10, 1 << 20, 1 << 30, 1099511627776.0};
 	if (s->keep_age > 0) {
 		FL_BUF_LIT(d->out, ", kept ");
 		amount(d, s->keep_age, times, seconds, 5);

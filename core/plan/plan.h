@@ -63,7 +63,7 @@ struct fl_plan {
 	struct fl_value kafka, option; /* maps as written */
 };
 
-/* The directories that scripts are looked up in after the conf's own ../scripts, in order; copied. Before threads start. */
+/* The directories that scripts are looked up in after the conf's own ../scripts, in order; copied. Before threads. */
 void fl_plan_dirs(const char *const *dirs, uint32_t n);
 
 /* Reads and checks a conf. Secrets from env are masked from then on. An error is "conf/yacht.lua:12: …". Warnings

@@ -58,17 +58,21 @@ struct fl_value fl_value_copy(const struct fl_value *v);
 /* check.c and checks of its parts: from the declarations to a plan. -1: r->err. */
 int fl_check_plan(struct fl_reading *r, struct fl_plan *plan, struct fl_buf *warn);
 int fl_check_stream(struct fl_reading *r, const struct fl_decl *d, struct fl_plan_stream *s);
-int fl_check_stage(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *flow, struct fl_decl *d, struct fl_plan_stage *st);
+int fl_check_stage(struct fl_reading *r, const struct fl_plan *plan, const struct fl_decl *flow, struct fl_decl *d,
+                   struct fl_plan_stage *st);
 void fl_check_use(struct fl_reading *r, const struct fl_plan *plan, struct fl_buf *warn);
 /* The options of a word by a table, into conf. */
-int fl_check_options(struct fl_reading *r, const char *word, const char *name, const struct fl_option *options, const struct fl_value *opts, struct fl_arena *arena, void *conf, size_t size);
+int fl_check_options(struct fl_reading *r, const char *word, const char *name, const struct fl_option *options,
+                     const struct fl_value *opts, struct fl_arena *arena, void *conf, size_t size);
 const char *fl_decl_word(enum fl_decl_kind kind);
 
 /* scripts.c: where a script is; NULL: nowhere, and r->err says what is near. *root: the directory it was found in. */
 char *fl_script_find(struct fl_reading *r, const struct fl_plan *plan, const char *name, int line, char **root);
-char *fl_scripts_beside(const char *conf); /* the conf's ../scripts, or, where there is none, the first installed directory */
+/* The conf's ../scripts, or, where there is none, the first installed directory. */
+char *fl_scripts_beside(const char *conf);
 int fl_script_compiles(const char *path, const char *name, char *err);
-int fl_script_mentions(const char *path, const char *text); /* as a string; scripts name the streams that they write to */
+/* As a string: scripts name the streams that they write to. */
+int fl_script_mentions(const char *path, const char *text);
 
 /* As fl_plan_read does, of a text. */
 struct fl_plan *fl_plan_of_text(const char *file, struct fl_str text, int offline, struct fl_buf *warn, char *err);

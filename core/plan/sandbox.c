@@ -14,7 +14,8 @@
 #define TURNS 1000   /* of the hook */
 
 /* No pcall: what stops a conf stops it. No patterns: they can run for hours in one step. */
-static const char *const kept[] = {"assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type", "unpack"};
+static const char *const kept[] = {"assert", "error",    "ipairs",   "next", "pairs",
+                                   "select", "tonumber", "tostring", "type", "unpack"};
 static const char *const no_string[] = {"dump", "find", "gmatch", "gsub", "match"};
 static const char *const no_math[] = {"random", "randomseed"};
 static const char *const libraries[] = {"math", "string", "table"};
@@ -52,8 +53,10 @@ static void l_hook(lua_State *L, lua_Debug *ar)
 	r->seen = ar->currentline;
 	if (--r->turns > 0)
 		return;
-	fl_reading_fail(r, ar->currentline, "the conf ran %d million steps and was stopped here: a conf only declares, so look for a "
-	                "loop without an end", TURNS / (1000000 / STEPS));
+	fl_reading_fail(r, ar->currentline,
+	                "the conf ran %d million steps and was stopped here: a conf only declares, so look for a "
+	                "loop without an end",
+	                TURNS / (1000000 / STEPS));
 	luaL_error(L, "stopped");
 }
 
@@ -79,9 +82,10 @@ static int l_unknown(lua_State *L)
 	for (size_t i = 0; i < COUNT(libraries); i++)
 		names[n++] = libraries[i];
 	const char *near = fl_nearest(name, names, n);
-	fl_reading_fail(r, current_line(L), "\"%s\" is nothing here: a conf has the words app, stream, source, pipeline, sink, web, plugin, "
-	                "script, env, time, kafka, option and its own locals%s%s%s", name, near ? "; did you mean \"" : "",
-	                near ? near : "", near ? "\"?" : "");
+	fl_reading_fail(r, current_line(L),
+	                "\"%s\" is nothing here: a conf has the words app, stream, source, pipeline, sink, web, plugin, "
+	                "script, env, time, kafka, option and its own locals%s%s%s",
+	                name, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return luaL_error(L, "stopped");
 }
 
@@ -105,7 +109,8 @@ static void keep_library(lua_State *L, int env, const char *name, const char *co
 
 static int l_setup(lua_State *L)
 {
-	static const luaL_Reg open[] = {{"", luaopen_base}, {"table", luaopen_table}, {"string", luaopen_string}, {"math", luaopen_math}};
+	static const luaL_Reg open[] = {
+		{"", luaopen_base}, {"table", luaopen_table}, {"string", luaopen_string}, {"math", luaopen_math}};
 	struct fl_reading *r = lua_touserdata(L, 1);
 	lua_settop(L, 0);
 	for (size_t i = 0; i < COUNT(open); i++) {
@@ -152,7 +157,8 @@ static void explain(struct fl_reading *r, const char *msg, int status)
 {
 	int line = 1;
 	if (status == LUA_ERRMEM) {
-		fl_reading_fail(r, r->seen, "about here the conf takes more than the %zu MiB of memory that it may have", MEMORY >> 20);
+		fl_reading_fail(r, r->seen, "about here the conf takes more than the %zu MiB of memory that it may have",
+		                MEMORY >> 20);
 		return;
 	}
 	if (msg && strncmp(msg, "conf:", 5) == 0) {

@@ -100,7 +100,8 @@ static void say_unknown(struct fl_reading *r, const struct fl_plan *plan, const 
 		if (strcmp(a ? a + 1 : each[i], b ? b + 1 : name) == 0)
 			near = each[i];
 	}
-	fl_reading_fail(r, line, "there is no script \"%s\" in %.250s%s%s%s", name, where.p, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	fl_reading_fail(r, line, "there is no script \"%s\" in %.250s%s%s%s", name, where.p,
+	                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	free(each);
 	fl_buf_free(&names);
 	fl_buf_free(&where);

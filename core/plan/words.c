@@ -10,8 +10,8 @@
 #define MOST_DECLS 4096
 #define HANDLE "fairlead.handle"
 
-static const char *const words[] = {"app", "stream", "source", "pipeline", "sink", "web", "plugin", "script", "env", "time",
-                                    "kafka", "option"};
+static const char *const words[] = {"app",    "stream", "source", "pipeline", "sink",  "web",
+                                    "plugin", "script", "env",    "time",     "kafka", "option"};
 
 const char *const *fl_words_names(uint32_t *n)
 {
@@ -71,12 +71,14 @@ static const char *name_of(lua_State *L, struct fl_reading *r, const char *word,
 	size_t len = 0;
 	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	const char *name = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &len) : NULL;
-	const char *extra = strcmp(word, "app") == 0 || strcmp(word, "env") == 0 || strcmp(word, "time") == 0 ? "" : " { … }";
+	const char *extra =
+		strcmp(word, "app") == 0 || strcmp(word, "env") == 0 || strcmp(word, "time") == 0 ? "" : " { … }";
 	if (!name) {
 		fl_reading_fail(r, line_of(L), "%s takes a name: write %s \"name\"%s", word, word, extra);
 		l_stop(L);
 	}
-	if (len == 0 || len > 200 || strlen(name) != len || has_control(name) || (!is_free && (strspn(name, good) != len || name[0] == '.'))) {
+	if (len == 0 || len > 200 || strlen(name) != len || has_control(name) ||
+	    (!is_free && (strspn(name, good) != len || name[0] == '.'))) {
 		fl_reading_fail(r, line_of(L), "\"%s\" can't be the name of %s %s: it has 1 to 200 %s", name,
 		                word[0] == 'a' || word[0] == 'e' ? "an" : "a", word,
 		                is_free ? "bytes" : "letters, digits, . _ - and no . in front");
@@ -91,10 +93,11 @@ static void check_double(lua_State *L, struct fl_reading *r, enum fl_decl_kind k
 {
 	for (uint32_t i = 0; i < r->decls; i++) {
 		const struct fl_decl *d = &r->decl[i];
-		if (strcmp(d->name, name) != 0 || !((kind == FL_D_STREAM && d->kind == kind) || (is_flow(kind) && is_flow(d->kind))))
+		if (strcmp(d->name, name) != 0 ||
+		    !((kind == FL_D_STREAM && d->kind == kind) || (is_flow(kind) && is_flow(d->kind))))
 			continue;
-		fl_reading_fail(r, line_of(L), "%s \"%s\" has the name of the %s in line %d: each needs its own", fl_decl_word(kind), name,
-		                fl_decl_word(d->kind), d->line);
+		fl_reading_fail(r, line_of(L), "%s \"%s\" has the name of the %s in line %d: each needs its own",
+		                fl_decl_word(kind), name, fl_decl_word(d->kind), d->line);
 		l_stop(L);
 	}
 }
@@ -134,11 +137,13 @@ static void add_stage(lua_State *L, struct fl_reading *r, struct fl_decl *flow, 
 		return; /* env "X" and plugin "y" { } */
 	const char *word = fl_decl_word(flow->kind);
 	if (d && d->kind == FL_D_STREAM)
-		fl_reading_fail(r, flow->opts_line, "stream \"%s\" stands among the stages of %s \"%s\": write from = … or to = … before it", d->name,
-		                word, flow->name);
+		fl_reading_fail(r, flow->opts_line,
+		                "stream \"%s\" stands among the stages of %s \"%s\": write from = … or to = … before it",
+		                d->name, word, flow->name);
 	else if (!d || (d->kind != FL_D_PLUGIN && d->kind != FL_D_SCRIPT))
-		fl_reading_fail(r, flow->opts_line, "stage %d of %s \"%s\" is a %s: a stage is plugin \"name\" { … } or script \"path\" { … }", place, word,
-		                flow->name, d ? fl_decl_word(d->kind) : luaL_typename(L, -1));
+		fl_reading_fail(r, flow->opts_line,
+		                "stage %d of %s \"%s\" is a %s: a stage is plugin \"name\" { … } or script \"path\" { … }",
+		                place, word, flow->name, d ? fl_decl_word(d->kind) : luaL_typename(L, -1));
 	if (r->failed)
 		l_stop(L);
 	d->used = 1;
@@ -170,9 +175,11 @@ static int l_fill(lua_State *L)
 	if (d && d->kind == FL_D_TIME)
 		fl_reading_fail(r, line, "time \"%s\" takes no table", d->name);
 	else if (d && lua_type(L, 2) != LUA_TTABLE)
-		fl_reading_fail(r, line, "%s \"%s\" takes a table: write %s \"%s\" { … }", fl_decl_word(d->kind), d->name, fl_decl_word(d->kind), d->name);
+		fl_reading_fail(r, line, "%s \"%s\" takes a table: write %s \"%s\" { … }", fl_decl_word(d->kind), d->name,
+		                fl_decl_word(d->kind), d->name);
 	else if (d && d->opts_line)
-		fl_reading_fail(r, line, "%s \"%s\" has its table already, in line %d", fl_decl_word(d->kind), d->name, d->opts_line);
+		fl_reading_fail(r, line, "%s \"%s\" has its table already, in line %d", fl_decl_word(d->kind), d->name,
+		                d->opts_line);
 	if (!d || r->failed)
 		l_stop(L);
 	d->opts_line = line;
@@ -193,7 +200,8 @@ static int l_opaque(lua_State *L)
 {
 	struct fl_reading *r = reading_of(L);
 	struct fl_decl *d = fl_words_decl(L, r, 1);
-	fl_reading_fail(r, line_of(L), "%s \"%s\" can only be handed on: it has no fields", d ? fl_decl_word(d->kind) : "a handle", d ? d->name : "");
+	fl_reading_fail(r, line_of(L), "%s \"%s\" can only be handed on: it has no fields",
+	                d ? fl_decl_word(d->kind) : "a handle", d ? d->name : "");
 	l_stop(L);
 }
 

@@ -5,18 +5,25 @@
 
 #include "private.h"
 
-#define SIZE_1_0 (offsetof(struct fl_plugin, migrate) + sizeof(void *)) /* the shortest that any host of major 1 reads */
+#define SIZE_1_0 \
+	(offsetof(struct fl_plugin, migrate) + sizeof(void *)) /* the shortest that any host of major 1 reads */
 #define MOST_OPTIONS 256
 
 static int check_version(const struct fl_plugin *pl, const char *path, char *err)
 {
 	uint32_t major = pl->abi >> 16, minor = pl->abi & 0xffff;
 	if (major != FL_ABI_MAJOR)
-		return fl_err(err, "%s is built for plugin ABI %u.%u and this fairlead has %u.%u: build it again with this fairlead's "
-		              "fairlead.h, or use a fairlead of ABI %u", path, major, minor, FL_ABI_MAJOR, FL_ABI_MINOR, major);
+		return fl_err(
+			err,
+			"%s is built for plugin ABI %u.%u and this fairlead has %u.%u: build it again with this fairlead's "
+			"fairlead.h, or use a fairlead of ABI %u",
+			path, major, minor, FL_ABI_MAJOR, FL_ABI_MINOR, major);
 	if (minor > FL_ABI_MINOR)
-		return fl_err(err, "%s is built for plugin ABI %u.%u and this fairlead has %u.%u: install a newer fairlead, or build it "
-		              "again with this fairlead's fairlead.h", path, major, minor, FL_ABI_MAJOR, FL_ABI_MINOR);
+		return fl_err(
+			err,
+			"%s is built for plugin ABI %u.%u and this fairlead has %u.%u: install a newer fairlead, or build it "
+			"again with this fairlead's fairlead.h",
+			path, major, minor, FL_ABI_MAJOR, FL_ABI_MINOR);
 	return 0;
 }
 
@@ -24,9 +31,12 @@ static int check_size(const struct fl_plugin *pl, size_t exported, const char *p
 {
 	if (pl->size >= SIZE_1_0 && pl->size <= sizeof(struct fl_plugin) && pl->size <= exported)
 		return 0;
-	return fl_err(err, "the fl_plugin of %s says that it has %u bytes (the library has %zu of it), but one of ABI %u.%u has %zu to %zu: "
-	              "set .size = sizeof(struct fl_plugin) and build it again with fairlead.h of ABI %u.%u", path, pl->size, exported,
-	              pl->abi >> 16, pl->abi & 0xffff, SIZE_1_0, sizeof(struct fl_plugin), FL_ABI_MAJOR, FL_ABI_MINOR);
+	return fl_err(err,
+	              "the fl_plugin of %s says that it has %u bytes (the library has %zu of it), but one of ABI %u.%u has "
+	              "%zu to %zu: "
+	              "set .size = sizeof(struct fl_plugin) and build it again with fairlead.h of ABI %u.%u",
+	              path, pl->size, exported, pl->abi >> 16, pl->abi & 0xffff, SIZE_1_0, sizeof(struct fl_plugin),
+	              FL_ABI_MAJOR, FL_ABI_MINOR);
 }
 
 static size_t size_of(enum fl_option_type type)
@@ -50,14 +60,21 @@ static int check_option(const struct fl_plugin *pl, const struct fl_option *o, c
 {
 	size_t size = size_of(o->type);
 	if (!size)
-		return fl_err(err, "option \"%s\" in the table of %s is of type %d, which ABI %u.%u does not have: use one of enum fl_option_type",
+		return fl_err(err,
+		              "option \"%s\" in the table of %s is of type %d, which ABI %u.%u does not have: use one of enum "
+		              "fl_option_type",
 		              o->name, path, (int)o->type, FL_ABI_MAJOR, FL_ABI_MINOR);
 	if (o->offset > pl->conf_size || pl->conf_size - o->offset < size)
-		return fl_err(err, "option \"%s\" in the table of %s stands at byte %zu and takes %zu, but its conf struct has only %zu: "
-		              "set .conf_size = sizeof the struct", o->name, path, o->offset, size, pl->conf_size);
+		return fl_err(
+			err,
+			"option \"%s\" in the table of %s stands at byte %zu and takes %zu, but its conf struct has only %zu: "
+			"set .conf_size = sizeof the struct",
+			o->name, path, o->offset, size, pl->conf_size);
 	if (o->offset % (o->type == FL_OPT_MAP ? sizeof(void *) : size))
-		return fl_err(err, "option \"%s\" in the table of %s stands at byte %zu, where no member of its type can be: use offsetof",
-		              o->name, path, o->offset);
+		return fl_err(
+			err,
+			"option \"%s\" in the table of %s stands at byte %zu, where no member of its type can be: use offsetof",
+			o->name, path, o->offset);
 	if (o->type == FL_OPT_CHOICE && !o->choices)
 		return fl_err(err, "option \"%s\" in the table of %s has no choices: set .choices = \"a|b\"", o->name, path);
 	if (!o->help)
@@ -103,18 +120,23 @@ static int check_defaults(const struct fl_plugin *pl, const char *path, char *er
 int fl_module_check(const struct fl_plugin *pl, size_t exported, const char *path, char *err)
 {
 	if (exported < offsetof(struct fl_plugin, kind))
-		return fl_err(err, "the fl_plugin of %s has only %zu bytes, too few for a version: define it as const struct fl_plugin of "
-		              "fairlead.h, ABI %u.%u", path, exported, FL_ABI_MAJOR, FL_ABI_MINOR);
+		return fl_err(
+			err,
+			"the fl_plugin of %s has only %zu bytes, too few for a version: define it as const struct fl_plugin of "
+			"fairlead.h, ABI %u.%u",
+			path, exported, FL_ABI_MAJOR, FL_ABI_MINOR);
 	if (check_version(pl, path, err) != 0 || check_size(pl, exported, path, err) != 0)
 		return -1;
 	if (pl->kind != FL_TRANSFORM && pl->kind != FL_SINK && pl->kind != FL_SOURCE)
-		return fl_err(err, "%s is of kind %d, which ABI %u.%u does not have: use FL_TRANSFORM, FL_SINK or FL_SOURCE", path, (int)pl->kind,
-		              FL_ABI_MAJOR, FL_ABI_MINOR);
+		return fl_err(err, "%s is of kind %d, which ABI %u.%u does not have: use FL_TRANSFORM, FL_SINK or FL_SOURCE",
+		              path, (int)pl->kind, FL_ABI_MAJOR, FL_ABI_MINOR);
 	const char *stem = strrchr(path, '/');
 	stem = stem ? stem + 1 : path;
 	if (!pl->name || strncmp(pl->name, stem, strlen(pl->name)) != 0 || strcmp(stem + strlen(pl->name), ".so") != 0)
-		return fl_err(err, "the plugin in %s calls itself \"%s\": a plugin's file is named as it is, so rename the file, or set .name",
-		              path, pl->name ? pl->name : "");
+		return fl_err(
+			err,
+			"the plugin in %s calls itself \"%s\": a plugin's file is named as it is, so rename the file, or set .name",
+			path, pl->name ? pl->name : "");
 	const char *lacks = !pl->open ? "open" : !pl->close ? "close" : !pl->help ? "help" : !pl->version ? "version" :
 	                    pl->kind == FL_TRANSFORM && !pl->process ? "process" :
 	                    pl->kind == FL_SINK && !pl->write ? "write" :

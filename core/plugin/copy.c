@@ -70,7 +70,8 @@ static int check_copy(int fd, const char *path, char *err)
 	if (p != MAP_FAILED)
 		munmap(p, (size_t)st.st_size);
 	if (!whole)
-		return fl_err(err, "%s is not a whole shared library for this machine; build it again, with cc -shared -fPIC", path);
+		return fl_err(err, "%s is not a whole shared library for this machine; build it again, with cc -shared -fPIC",
+		              path);
 	return 0;
 }
 

@@ -148,19 +148,22 @@ static struct fl_str h_record(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i
 	return fl_ctx_record(ctx, events_of(ctx, b, i), i);
 }
 
-static int h_each_field(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i, int (*see)(void *arg, const struct fl_cell *), void *arg)
+static int h_each_field(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i,
+                        int (*see)(void *arg, const struct fl_cell *), void *arg)
 {
 	return fl_ctx_each_field(ctx, events_of(ctx, b, i), i, see, arg);
 }
 
 /* ---- new records ----------------------------------------------------------------------------------------------- */
 
-static void h_emit_to(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i, uint32_t stream, struct fl_str key, struct fl_str value)
+static void h_emit_to(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i, uint32_t stream, struct fl_str key,
+                      struct fl_str value)
 {
 	struct fl_str none = {0};
 	FL_ASSERT(ctx->magic == CTX_MAGIC);
 	if (!ctx->ev)
-		fl_log(FL_ERROR, ctx->who, "%s: emits outside of process(), tick() and read(), and what it emits is lost", ctx->stage);
+		fl_log(FL_ERROR, ctx->who, "%s: emits outside of process(), tick() and read(), and what it emits is lost",
+		       ctx->stage);
 	else if (b)
 		fl_events_emit(events_of(ctx, b, i), i + 1, stream, key, value, none, b->time[i]);
 	else
@@ -189,9 +192,11 @@ static struct fl_store *h_store(struct fl_ctx *ctx, const char *name, double ttl
 	if (!ctx->failed[0] && !ctx->opening)
 		fl_err(ctx->failed, "it asks for the store \"%s\" after open()", name);
 	if (!ctx->failed[0] && !ctx->stores)
-		fl_err(ctx->failed, "it asks for the store \"%s\", but there is no state here: only pipelines and sources have it", name);
+		fl_err(ctx->failed,
+		       "it asks for the store \"%s\", but there is no state here: only pipelines and sources have it", name);
 	if (!ctx->failed[0] && !is_store_name(name))
-		fl_err(ctx->failed, "it asks for the store \"%s\": a store's name has letters, digits, . _ - only and no _ in front", name);
+		fl_err(ctx->failed,
+		       "it asks for the store \"%s\": a store's name has letters, digits, . _ - only and no _ in front", name);
 	if (!ctx->failed[0] && !(ttl >= 0))
 		fl_err(ctx->failed, "it asks for the store \"%s\" with a time to live of %g s: 0 is for ever", name, ttl);
 	struct fl_slot *slot = fl_alloc(sizeof *slot);
@@ -215,7 +220,8 @@ static void *h_state_at(struct fl_store *s, struct fl_batch *b, uint32_t i, uint
 	struct fl_str key = b->key[i];
 	if (__builtin_expect(!key.p || key.len > FL_KEY_MAX || !slot->store, 0)) {
 		if (!key.p)
-			h_reject(ctx, b, i, "the record has no key, and state is kept by key: give stream %s a key = \"field\"", b->stream);
+			h_reject(ctx, b, i, "the record has no key, and state is kept by key: give stream %s a key = \"field\"",
+			         b->stream);
 		else
 			h_reject(ctx, b, i, "the key has %u bytes; state is kept for keys up to %d", key.len, FL_KEY_MAX);
 		return NULL;
@@ -334,12 +340,32 @@ static const char *h_data_dir(struct fl_ctx *ctx)
 }
 
 const struct fl_host fl_host = {
-	.abi = FL_ABI, .size = sizeof(struct fl_host), .log = h_log, .drop = h_drop, .reject = h_reject, .late = h_late,
-	.set_number = h_set_number, .set_int = h_set_int, .set_string = h_set_string, .set_json = h_set_json, .remove = h_remove,
-	.field = h_field, .header = h_header, .emit = h_emit, .emit_to = h_emit_to, .store = h_store, .state_at = h_state_at,
-	.state_changed = h_state_changed, .state_get = h_state_get, .state_put = h_state_put, .state_del = h_state_del,
-	.meter = h_meter, .count = h_count, .data_dir = h_data_dir,
-	.record = h_record, .each_field = h_each_field,
+	.abi = FL_ABI,
+	.size = sizeof(struct fl_host),
+	.log = h_log,
+	.drop = h_drop,
+	.reject = h_reject,
+	.late = h_late,
+	.set_number = h_set_number,
+	.set_int = h_set_int,
+	.set_string = h_set_string,
+	.set_json = h_set_json,
+	.remove = h_remove,
+	.field = h_field,
+	.header = h_header,
+	.emit = h_emit,
+	.emit_to = h_emit_to,
+	.store = h_store,
+	.state_at = h_state_at,
+	.state_changed = h_state_changed,
+	.state_get = h_state_get,
+	.state_put = h_state_put,
+	.state_del = h_state_del,
+	.meter = h_meter,
+	.count = h_count,
+	.data_dir = h_data_dir,
+	.record = h_record,
+	.each_field = h_each_field,
 };
 
 /* ---- the ctx --------------------------------------------------------------------------------------------------- */

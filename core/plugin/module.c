@@ -69,8 +69,9 @@ struct fl_module *fl_module_load_file(const char *path, char *err)
 	size_t size = 0;
 	const struct fl_plugin *pl = symbol(m->handle, &size);
 	if (!pl) {
-		fl_err(err, "%s exports no fl_plugin: a plugin ends with `const struct fl_plugin fl_plugin = { … }` (ABI %u.%u)", path,
-		       FL_ABI_MAJOR, FL_ABI_MINOR);
+		fl_err(err,
+		       "%s exports no fl_plugin: a plugin ends with `const struct fl_plugin fl_plugin = { … }` (ABI %u.%u)",
+		       path, FL_ABI_MAJOR, FL_ABI_MINOR);
 		goto out;
 	}
 	if (fl_module_check(pl, size, path, err) != 0)
@@ -111,8 +112,9 @@ static void say_unknown(const char *name, char *err)
 	const char *near = fl_nearest(name, (const char *const *)names, n);
 	for (uint32_t i = 0; i < dirs; i++)
 		fl_buf_printf(&where, "%s%s", i ? ", " : "", dir[i]);
-	fl_err(err, "there is no plugin \"%.200s\" in %.300s%s%s%s", name, where.len ? where.p : "any directory, for none is set",
-	       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	fl_err(err, "there is no plugin \"%.200s\" in %.300s%s%s%s", name,
+	       where.len ? where.p : "any directory, for none is set", near ? "; did you mean \"" : "", near ? near : "",
+	       near ? "\"?" : "");
 	fl_buf_free(&where);
 	free(names);
 }

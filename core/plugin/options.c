@@ -56,7 +56,8 @@ static char *describe(const struct fl_value *v)
 	return said;
 }
 
-static int wrong(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v, const char *takes_what, char *err)
+static int wrong(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o,
+                 const struct fl_value *v, const char *takes_what, char *err)
 {
 	char *found = describe(v);
 	fl_err(err, "option \"%s\" of %s \"%s\" takes %s; found %s", o->name, f->word, pl->name, takes_what, found);
@@ -77,7 +78,8 @@ static int choice(const char *choices, const char *text)
 	return -1;
 }
 
-static int wrong_choice(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v, char *err)
+static int wrong_choice(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o,
+                        const struct fl_value *v, char *err)
 {
 	char *copy = fl_strdup(o->choices), *said = NULL, *rest = copy;
 	const char *names[64], *near = NULL;
@@ -100,26 +102,31 @@ static int wrong_choice(const struct fl_filling *f, const struct fl_plugin *pl, 
 	return -1;
 }
 
-static const char *keep(struct fl_filling *f, const char *text) { return fl_arena_copy(f->arena, text, strlen(text) + 1).p; }
+static const char *keep(struct fl_filling *f, const char *text)
+{
+	return fl_arena_copy(f->arena, text, strlen(text) + 1).p;
+}
 
 static int is_whole(double d) { return d == floor(d) && fabs(d) <= 9007199254740992.0; }
 
-static int column(struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const char *name, uint32_t *to, char *err)
+static int column(struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const char *name,
+                  uint32_t *to, char *err)
 {
 	*to = FL_NO_FIELD;
 	if (f->dry && pl->kind != FL_SOURCE)
 		return 0;
 	if (!f->fields)
-		return fl_err(err, "option \"%s\" of %s \"%s\" is a field, but a source has no records to read", o->name, f->word, pl->name);
+		return fl_err(err, "option \"%s\" of %s \"%s\" is a field, but a source has no records to read", o->name,
+		              f->word, pl->name);
 	*to = fl_fields_add(f->fields, fl_str(name));
 	if (*to == FL_NO_FIELD)
-		return fl_err(err, "option \"%s\" of %s \"%s\" asks for one field more than the %d that a pipeline can have", o->name,
-		              f->word, pl->name, FL_COLUMNS_MAX);
+		return fl_err(err, "option \"%s\" of %s \"%s\" asks for one field more than the %d that a pipeline can have",
+		              o->name, f->word, pl->name, FL_COLUMNS_MAX);
 	return 0;
 }
 
-static int fill_map(struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v,
-                    struct fl_map *to, int *line, char *err)
+static int fill_map(struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o,
+                    const struct fl_value *v, struct fl_map *to, int *line, char *err)
 {
 	if ((v->kind != FL_V_MAP && v->kind != FL_V_LIST) || v->n == 0)
 		return wrong(f, pl, o, v, takes(o->type), err);
@@ -129,7 +136,8 @@ static int fill_map(struct fl_filling *f, const struct fl_plugin *pl, const stru
 		*line = item->line;
 		if ((item->kind != FL_V_STRING && item->kind != FL_V_WORD) || !item->text[0]) {
 			char *found = describe(item), *name = masked(item->name ? item->name : "");
-			fl_err(err, "entry \"%s\" of option \"%s\" of %s \"%s\" takes the name of a field, or time \"field\"; found %s",
+			fl_err(err,
+			       "entry \"%s\" of option \"%s\" of %s \"%s\" takes the name of a field, or time \"field\"; found %s",
 			       name, o->name, f->word, pl->name, found);
 			free(found);
 			free(name);
@@ -172,7 +180,8 @@ static int fill_plain(struct fl_filling *f, const struct fl_option *o, const str
 	}
 }
 
-static int fill(struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v, char *conf, int *line, char *err)
+static int fill(struct fl_filling *f, const struct fl_plugin *pl, const struct fl_option *o, const struct fl_value *v,
+                char *conf, int *line, char *err)
 {
 	void *to = conf + o->offset;
 	int at;
@@ -227,18 +236,20 @@ static int unknown(const struct fl_filling *f, const struct fl_plugin *pl, const
 	}
 	near = fl_nearest(name, names, n);
 	char *shown = masked(name);
-	fl_err(err, "unknown option \"%s\" of %s \"%s\" (it has %.250s)%s%s%s", shown, f->word, pl->name, n ? has.p : "no options",
-	       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	fl_err(err, "unknown option \"%s\" of %s \"%s\" (it has %.250s)%s%s%s", shown, f->word, pl->name,
+	       n ? has.p : "no options", near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	free(shown);
 	fl_buf_free(&has);
 	return -1;
 }
 
-static int check_names(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_value *opts, int *line, char *err)
+static int check_names(const struct fl_filling *f, const struct fl_plugin *pl, const struct fl_value *opts, int *line,
+                       char *err)
 {
 	if (opts && opts->n && opts->kind != FL_V_MAP) {
 		*line = opts->item[0].line;
-		return fl_err(err, "the options of %s \"%s\" take names: write %s \"%s\" { name = value }", f->word, pl->name, f->word, pl->name);
+		return fl_err(err, "the options of %s \"%s\" take names: write %s \"%s\" { name = value }", f->word, pl->name,
+		              f->word, pl->name);
 	}
 	for (uint32_t i = 0; opts && i < opts->n; i++) {
 		const struct fl_option *o = pl->options;
@@ -252,7 +263,8 @@ static int check_names(const struct fl_filling *f, const struct fl_plugin *pl, c
 	return 0;
 }
 
-int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, struct fl_filling *f, void *conf, int *line, char *err)
+int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, struct fl_filling *f, void *conf,
+                    int *line, char *err)
 {
 	if (check_names(f, pl, opts, line, err) != 0)
 		return -1;
@@ -261,7 +273,8 @@ int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, str
 		struct fl_value by_default = {0};
 		*line = given ? given->line : opts ? opts->line : 0;
 		if (!given && o->standard && strcmp(o->standard, "!") == 0)
-			return fl_err(err, "%s \"%s\" needs the option \"%s\" (%s): %s", f->word, pl->name, o->name, o->help, takes(o->type));
+			return fl_err(err, "%s \"%s\" needs the option \"%s\" (%s): %s", f->word, pl->name, o->name, o->help,
+			              takes(o->type));
 		if (!given && o->standard) {
 			by_default = standard(o);
 			v = &by_default;

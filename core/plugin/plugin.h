@@ -31,15 +31,16 @@ char **fl_plugin_names(uint32_t *n);
  * *line is the conf's line of what is wrong. */
 int fl_options_check(const struct fl_plugin *pl, const struct fl_value *opts, int *line, char *err);
 
-/* Fills conf, a zeroed struct as long as pl->conf_size says. The plan reads the options of its own words with it too, by
- * a struct fl_plugin that only names them. */
+/* Fills conf, a zeroed struct as long as pl->conf_size says. The plan reads the options of its own words with it too,
+ * by a struct fl_plugin that only names them. */
 struct fl_filling {
 	const char *word;        /* for messages: "plugin" */
 	struct fl_arena *arena;  /* what texts and maps live in */
 	struct fl_fields *fields;
 	int dry;                 /* only checked: fields may be NULL */
 };
-int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, struct fl_filling *f, void *conf, int *line, char *err);
+int fl_options_fill(const struct fl_plugin *pl, const struct fl_value *opts, struct fl_filling *f, void *conf,
+                    int *line, char *err);
 
 struct fl_instance_conf {
 	const char *who;     /* for the log: "yacht/enrich" */

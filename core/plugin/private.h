@@ -4,8 +4,8 @@
 
 #include "plugin.h"
 
-/* A descriptor of a copy of the file in memory, looked through for a whole ELF library (loading a half-written one would
- * end the process); -1 and a sentence. */
+/* A descriptor of a copy of the file in memory, looked through for a whole ELF library (loading a half-written one
+ * would end the process); -1 and a sentence. */
 int fl_module_copy(const char *path, char *err);
 
 /* All that the host relies on in what a library exports; what is wrong is said with the file, both versions and the
@@ -46,6 +46,7 @@ void fl_ctx_free(struct fl_ctx *ctx);
 
 /* record.c: the host's record() and each_field() */
 struct fl_str fl_ctx_record(struct fl_ctx *ctx, struct fl_events *ev, uint32_t i);
-int fl_ctx_each_field(struct fl_ctx *ctx, struct fl_events *ev, uint32_t i, int (*see)(void *arg, const struct fl_cell *), void *arg);
+int fl_ctx_each_field(struct fl_ctx *ctx, struct fl_events *ev, uint32_t i,
+                      int (*see)(void *arg, const struct fl_cell *), void *arg);
 
 #endif

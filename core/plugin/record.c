@@ -86,7 +86,8 @@ static int value(struct fl_ctx *ctx, struct fl_json_walk *w, struct fl_cell *c)
 	}
 }
 
-int fl_ctx_each_field(struct fl_ctx *ctx, struct fl_events *ev, uint32_t i, int (*see)(void *arg, const struct fl_cell *), void *arg)
+int fl_ctx_each_field(struct fl_ctx *ctx, struct fl_events *ev, uint32_t i,
+                      int (*see)(void *arg, const struct fl_cell *), void *arg)
 {
 	struct fl_str record = fl_ctx_record(ctx, ev, i);
 	struct fl_cell cell = {.name = fl_str("value"), .type = FL_STRING, .str = record};
