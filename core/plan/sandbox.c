@@ -118,6 +118,9 @@ static int l_setup(lua_State *L)
 		lua_pushstring(L, open[i].name);
 		lua_call(L, 1, 0);
 	}
+	/* Out of reach for the conf; but a literal like 3LL damages a state in which ffi is not open. */
+	lua_pushcfunction(L, luaopen_ffi);
+	lua_call(L, 0, 0);
 	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 	lua_pushlightuserdata(L, r);
 	lua_setfield(L, LUA_REGISTRYINDEX, "reading");

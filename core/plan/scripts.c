@@ -150,6 +150,7 @@ int fl_script_compiles(const char *path, const char *name, char *err)
 		return fl_err(err, "%s can't be read: %s", path, strerror(errno));
 	lua_State *L = luaL_newstate();
 	FL_ASSERT(L);
+	luaL_openlibs(L); /* nothing is run; but a literal like 3LL damages a state in which ffi is not open */
 	int skip = 0; /* a first line with # is for a shell; its line end stays */
 	if (text[0] == '#')
 		skip = (int)strcspn(text, "\n");
