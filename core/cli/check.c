@@ -71,7 +71,7 @@ int fl_cli_check(int argc, char **argv)
 	struct fl_plan **plans = fl_alloc((size_t)argc * sizeof *plans);
 	uint32_t n = 0;
 	for (int i = optind; i < argc; i++) {
-		plans[n] = fl_cli_plan(argv[i]);
+		plans[n] = fl_cli_plan(argv[i], 1);
 		if (!plans[n] || !is_new_app(plans, n)) {
 			fl_plan_free(plans[n]);
 			status = 2;

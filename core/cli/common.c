@@ -82,7 +82,7 @@ char *fl_cli_include(void)
 	return real;
 }
 
-static struct fl_plan *read_plan(const char *file, int warnings)
+struct fl_plan *fl_cli_plan(const char *file, int warnings)
 {
 	char err[FL_ERRLEN];
 	struct fl_buf warn = {0};
@@ -90,18 +90,20 @@ static struct fl_plan *read_plan(const char *file, int warnings)
 	struct fl_plan *plan = fl_plan_read(file, &warn, err);
 	if (!plan)
 		fl_cli_fail(2, "%s", err);
-	else if (warn.len && warnings) {
-		fl_buf_byte(&warn, 0);
-		fl_secret_mask(warn.p);
-		fputs(warn.p, stderr);
-	}
+	else if (warnings)
+		fwrite(warn.p, 1, warn.len, stderr);
 	fl_buf_free(&warn);
 	return plan;
 }
 
-struct fl_plan *fl_cli_plan(const char *file) { return read_plan(file, 1); }
-
-struct fl_plan *fl_cli_plan_quiet(const char *file) { return read_plan(file, 0); }
+struct fl_plan *fl_cli_look(const char *file)
+{
+	char err[FL_ERRLEN];
+	struct fl_plan *plan = fl_plan_look(file, err);
+	if (!plan)
+		fl_cli_fail(2, "%s", err);
+	return plan;
+}
 
 /* ---- streams --------------------------------------------------------------------------------------------------- */
 

@@ -16,11 +16,10 @@ void fl_cli_dirs(const char *conf);
 /* The directory of fairlead.h for building plugins; to be freed. */
 char *fl_cli_include(void);
 
-/* Reads a conf, prints its warnings; NULL after printing what is wrong with it. */
-struct fl_plan *fl_cli_plan(const char *file);
-
-/* The same without the warnings, for verbs that only look at an app. */
-struct fl_plan *fl_cli_plan_quiet(const char *file);
+/* Reads a conf whole; NULL after printing what is wrong with it. warnings: prints them too. */
+struct fl_plan *fl_cli_plan(const char *file, int warnings);
+/* The same for verbs that only look at its streams, whatever its scripts and plugins are at the moment. */
+struct fl_plan *fl_cli_look(const char *file);
 
 /* The app's streams in DIR, beside a daemon or without one. NULL after printing why not. */
 struct fl_streams *fl_cli_streams(const struct fl_plan *plan, const char *data, enum fl_streams_mode mode);

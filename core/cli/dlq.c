@@ -90,7 +90,7 @@ int fl_cli_dlq(int argc, char **argv)
 	long long only = show ? fl_cli_number(argv[optind + 2]) : -1;
 	if ((!list && !show) || (show && only < 0))
 		return fl_cli_misused("dlq", "it takes a CONF and list, or show and the offset that list gives");
-	struct fl_plan *plan = fl_cli_plan_quiet(argv[optind]);
+	struct fl_plan *plan = fl_cli_look(argv[optind]);
 	if (!plan)
 		return 2;
 	struct fl_streams *st = fl_cli_streams(plan, data, FL_STREAMS_READ);

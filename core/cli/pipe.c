@@ -69,7 +69,7 @@ int fl_cli_pipe(int argc, char **argv)
 	if (argc - optind != 2)
 		return fl_cli_misused("pipe", "it takes a CONF and a PIPELINE");
 	fl_log_setup(0, FL_WARN);
-	struct fl_plan *plan = fl_cli_plan(argv[optind]);
+	struct fl_plan *plan = fl_cli_plan(argv[optind], 0);
 	if (!plan)
 		return 2;
 	conf.plan = plan;

@@ -194,7 +194,7 @@ int fl_cli_run(int argc, char **argv)
 	fl_log_setup(o.json, o.level);
 	block_signals(&set);
 	for (; n < most && rc == 0; n++) {
-		plan[n] = fl_cli_plan_quiet(argv[optind + (int)n]);
+		plan[n] = fl_cli_plan(argv[optind + (int)n], 0);
 		if (!plan[n])
 			rc = 2;
 		else if (!(app[n] = fl_app_open(plan[n], &o.app, err)))

@@ -143,7 +143,7 @@ int fl_cli_send(int argc, char **argv)
 		}
 	if (argc - optind != 2)
 		return fl_cli_misused("send", "it takes a CONF and a STREAM");
-	struct fl_plan *plan = fl_cli_plan_quiet(argv[optind]);
+	struct fl_plan *plan = fl_cli_look(argv[optind]);
 	if (!plan)
 		return 2;
 	struct send s = {.plan = plan, .stream = fl_cli_stream(plan, argv[optind + 1])};

@@ -183,7 +183,7 @@ int fl_cli_tail(int argc, char **argv)
 	int rc = parse(argc, argv, &t);
 	if (rc)
 		return rc < 0 ? 0 : rc;
-	struct fl_plan *plan = fl_cli_plan_quiet(argv[optind]);
+	struct fl_plan *plan = fl_cli_look(argv[optind]);
 	if (!plan)
 		return 2;
 	t.stream = argv[optind + 1];

@@ -122,7 +122,7 @@ static int check_plugin(struct fl_reading *r, const struct fl_decl *flow, const 
 	int line = d->line;
 	if (!st->id)
 		st->id = fl_strdup(d->name);
-	if (r->offline)
+	if (r->depth != FL_WITH_STAGES)
 		return 0;
 	st->module = fl_module_load(d->name, err);
 	if (!st->module)
@@ -158,7 +158,7 @@ static int check_script(struct fl_reading *r, const struct fl_plan *plan, const 
 		                       d->name, flow->name);
 	if (!st->id)
 		st->id = stem_of(d->name);
-	if (r->offline)
+	if (r->depth != FL_WITH_STAGES)
 		return 0;
 	st->path = fl_script_find(r, plan, d->name, d->line, &st->root);
 	if (!st->path)

@@ -69,6 +69,9 @@ void fl_plan_dirs(const char *const *dirs, uint32_t n);
 /* Reads and checks a conf. Secrets from env are masked from then on. An error is "conf/yacht.lua:12: …". Warnings
  * (streams nobody writes or reads) go to warn, one a line. */
 struct fl_plan *fl_plan_read(const char *file, struct fl_buf *warn, char *err);
+/* The same for those that only look at an app's streams: the files of its stages are not opened (a stage has no module),
+ * so that a script or plugin that is broken at the moment is in nobody's way. */
+struct fl_plan *fl_plan_look(const char *file, char *err);
 void fl_plan_free(struct fl_plan *plan);
 
 uint32_t fl_plan_stream_find(const struct fl_plan *plan, struct fl_str name); /* FL_NO_STREAM: none */

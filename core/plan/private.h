@@ -8,6 +8,10 @@
 
 enum fl_decl_kind { FL_D_STREAM, FL_D_SOURCE, FL_D_PIPELINE, FL_D_SINK, FL_D_WEB, FL_D_PLUGIN, FL_D_SCRIPT, FL_D_TIME };
 
+/* How far reading goes: with the files of its stages; the conf alone, whatever its scripts are at the moment; or no file
+ * but the text and no environment either, for fuzzing. */
+enum fl_depth { FL_WITH_STAGES, FL_CONF_ALONE, FL_TEXT_ALONE };
+
 /* One word with a name: stream "raw" { … }, plugin "speed" { … }. A handle in Lua is the index of one. */
 struct fl_decl {
 	enum fl_decl_kind kind;
@@ -23,7 +27,7 @@ struct fl_decl {
 struct fl_reading {
 	const char *file;    /* for messages */
 	struct fl_str text;
-	int offline;         /* no file but the text, no environment, no plugin: for fuzzing */
+	enum fl_depth depth;
 	char *app;
 	int app_line;
 	struct fl_decl *decl;
@@ -75,7 +79,7 @@ int fl_script_compiles(const char *path, const char *name, char *err);
 int fl_script_mentions(const char *path, const char *text);
 
 /* As fl_plan_read does, of a text. */
-struct fl_plan *fl_plan_of_text(const char *file, struct fl_str text, int offline, struct fl_buf *warn, char *err);
+struct fl_plan *fl_plan_of_text(const char *file, struct fl_str text, enum fl_depth depth, struct fl_buf *warn, char *err);
 
 /* show.c: a value as a conf has it, secrets masked if asked; a name of a stream, "-" where there is none. */
 void fl_show_value(const struct fl_value *v, int mask, struct fl_buf *out);

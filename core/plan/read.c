@@ -47,12 +47,12 @@ static void free_reading(struct fl_reading *r)
 	fl_value_free(&r->kafka);
 }
 
-struct fl_plan *fl_plan_of_text(const char *file, struct fl_str text, int offline, struct fl_buf *warn, char *err)
+struct fl_plan *fl_plan_of_text(const char *file, struct fl_str text, enum fl_depth depth, struct fl_buf *warn, char *err)
 {
-	struct fl_reading r = {.file = file, .text = text, .offline = offline, .err = err};
+	struct fl_reading r = {.file = file, .text = text, .depth = depth, .err = err};
 	struct fl_plan *plan = fl_alloc(sizeof *plan);
 	plan->file = fl_strdup(file);
-	plan->scripts = offline ? fl_strdup("scripts") : fl_scripts_beside(file);
+	plan->scripts = depth == FL_TEXT_ALONE ? fl_strdup("scripts") : fl_scripts_beside(file);
 	int rc = fl_sandbox_run(&r);
 	size_t before = warn->len;
 	if (rc == 0)
@@ -93,13 +93,23 @@ out:
 	return rc;
 }
 
-struct fl_plan *fl_plan_read(const char *file, struct fl_buf *warn, char *err)
+static struct fl_plan *read_plan(const char *file, enum fl_depth depth, struct fl_buf *warn, char *err)
 {
 	struct fl_buf text = {0};
 	struct fl_plan *plan = NULL;
 	if (read_text(file, &text, err) == 0)
-		plan = fl_plan_of_text(file, (struct fl_str){text.p, (uint32_t)text.len}, 0, warn, err);
+		plan = fl_plan_of_text(file, (struct fl_str){text.p, (uint32_t)text.len}, depth, warn, err);
 	fl_buf_free(&text);
+	return plan;
+}
+
+struct fl_plan *fl_plan_read(const char *file, struct fl_buf *warn, char *err) { return read_plan(file, FL_WITH_STAGES, warn, err); }
+
+struct fl_plan *fl_plan_look(const char *file, char *err)
+{
+	struct fl_buf warn = {0};
+	struct fl_plan *plan = read_plan(file, FL_CONF_ALONE, &warn, err);
+	fl_buf_free(&warn);
 	return plan;
 }
 

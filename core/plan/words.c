@@ -231,7 +231,7 @@ static int l_env(lua_State *L)
 {
 	struct fl_reading *r = reading_of(L);
 	const char *name = name_of(L, r, "env", 1);
-	const char *value = r->offline ? NULL : getenv(name);
+	const char *value = r->depth == FL_TEXT_ALONE ? NULL : getenv(name);
 	if (!value || !value[0])
 		return 0;
 	fl_secret_add(value);

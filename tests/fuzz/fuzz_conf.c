@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < size; i++)
 		text[i] = (char)data[i];
 	text[size] = 0;
-	struct fl_plan *plan = fl_plan_of_text("fuzz.lua", (struct fl_str){text, (uint32_t)size}, 1, &warn, err);
+	struct fl_plan *plan = fl_plan_of_text("fuzz.lua", (struct fl_str){text, (uint32_t)size}, FL_TEXT_ALONE, &warn, err);
 	FL_ASSERT(plan || err[0]);
 	if (plan)
 		draw(plan);
