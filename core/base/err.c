@@ -24,8 +24,8 @@ int fl_err_in(char *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(err, FL_ERRLEN, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && n < FL_ERRLEN)
-		snprintf(err + n, (size_t)(FL_ERRLEN - n), ": %s", below);
+	if (n >= 0 && n < FL_ERRLEN - 3) /* what is below is cut where it does not fit */
+		snprintf(err + n, (size_t)(FL_ERRLEN - n), ": %.*s", FL_ERRLEN - n - 3, below);
 	return -1;
 }
 

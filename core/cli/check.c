@@ -38,17 +38,6 @@ static void print(const struct fl_plan *plan, enum form form, int first)
 	fl_buf_free(&out);
 }
 
-/* One daemon keeps an app's streams in a directory of its name. */
-static int is_new_app(struct fl_plan *const *plans, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (strcmp(plans[i]->app, plans[n]->app) == 0)
-			return fl_cli_fail(0,
-			                   "%s is app \"%s\", and so is %s: one daemon runs an app once, so give one another name",
-			                   plans[n]->file, plans[n]->app, plans[i]->file);
-	return 1;
-}
-
 int fl_cli_check(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -72,7 +61,7 @@ int fl_cli_check(int argc, char **argv)
 	uint32_t n = 0;
 	for (int i = optind; i < argc; i++) {
 		plans[n] = fl_cli_plan(argv[i], 1);
-		if (!plans[n] || !is_new_app(plans, n)) {
+		if (!plans[n] || !fl_cli_new_app(plans, n)) {
 			fl_plan_free(plans[n]);
 			status = 2;
 			continue;

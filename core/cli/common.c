@@ -105,6 +105,15 @@ struct fl_plan *fl_cli_look(const char *file)
 	return plan;
 }
 
+int fl_cli_new_app(struct fl_plan *const *plan, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++)
+		if (strcmp(plan[k]->app, plan[n]->app) == 0)
+			return fl_cli_fail(0, "%s is app \"%s\", and so is %s: one daemon runs an app once, so give one another name",
+					   plan[n]->file, plan[n]->app, plan[k]->file);
+	return 1;
+}
+
 /* ---- streams --------------------------------------------------------------------------------------------------- */
 
 struct fl_streams *fl_cli_streams(const struct fl_plan *plan, const char *data, enum fl_streams_mode mode)

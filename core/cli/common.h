@@ -21,6 +21,9 @@ struct fl_plan *fl_cli_plan(const char *file, int warnings);
 /* The same for verbs that only look at its streams, whatever its scripts and plugins are at the moment. */
 struct fl_plan *fl_cli_look(const char *file);
 
+/* Whether plan[n] is of another app than those before it; 0 after saying so. */
+int fl_cli_new_app(struct fl_plan *const *plan, uint32_t n);
+
 /* The app's streams in DIR, beside a daemon or without one. NULL after printing why not. */
 struct fl_streams *fl_cli_streams(const struct fl_plan *plan, const char *data, enum fl_streams_mode mode);
 /* The index in the plan, FL_NO_STREAM after printing the nearest name. */

@@ -195,7 +195,7 @@ int fl_cli_run(int argc, char **argv)
 	block_signals(&set);
 	for (; n < most && rc == 0; n++) {
 		plan[n] = fl_cli_plan(argv[optind + (int)n], 0);
-		if (!plan[n])
+		if (!plan[n] || !fl_cli_new_app(plan, n))
 			rc = 2;
 		else if (!(app[n] = fl_app_open(plan[n], &o.app, err)))
 			rc = fl_cli_fail(1, "%s", err);
