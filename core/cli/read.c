@@ -36,6 +36,7 @@ struct fl_scan *fl_scan_open(struct fl_streams *st, const char *stream, int64_t 
 		struct part *p = &sc->part[k];
 		if (st->ops->bounds(st, sc->stream, k, &p->first, &p->end, err) < 0)
 			goto fail;
+		p->end = st->ops->end(st, sc->stream, k);
 		p->next = from < p->first ? p->first : from > p->end ? p->end : from;
 	}
 	return sc;

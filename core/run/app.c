@@ -51,7 +51,8 @@ static int declare_streams(struct fl_app *app, char *err)
 			int64_t first, next;
 			if (app->streams->ops->bounds(app->streams, (uint32_t)app->stream_of[s], k, &first, &next, err) < 0)
 				return -1;
-			atomic_store(&app->next[s][k], next);
+			/* Not next: nothing will ever be read in the gap that a power cut leaves. */
+			atomic_store(&app->next[s][k], app->streams->ops->end(app->streams, (uint32_t)app->stream_of[s], k));
 		}
 	}
 	return 0;

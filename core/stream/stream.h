@@ -70,8 +70,10 @@ struct fl_streams_ops {
 	int (*declare)(struct fl_streams *, const struct fl_stream_def *, char *err);
 	uint32_t (*partitions)(struct fl_streams *, uint32_t stream);
 
-	/* First offset that is kept, and the one that the next record will get. */
+	/* All records before first were let go; next is the offset that the next record will get. After a power cut there is
+	 * a gap before it, and end (called after bounds) is one past the last record that is there; first where none is. */
 	int (*bounds)(struct fl_streams *, uint32_t stream, uint32_t partition, int64_t *first, int64_t *next, char *err);
+	int64_t (*end)(struct fl_streams *, uint32_t stream, uint32_t partition);
 	/* Committed position of a reader, -1 where it has none. */
 	int64_t (*position)(struct fl_streams *, const char *reader, uint32_t stream, uint32_t partition, char *err); /* -2: err */
 

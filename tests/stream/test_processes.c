@@ -249,7 +249,13 @@ static void a_reboot_skips_to_the_mark(void **state)
 	int64_t next = next_of(s, a);
 	assert_true(next >= 65536 && next < 400000);
 	expect(s, a, 0, 0, 0, 20);
+	/* The gap is no retention, and nobody waits for records in it. */
+	int64_t first, same;
+	assert_int_equal(s->ops->bounds(s, a, 0, &first, &same, test_err), 0);
+	assert_int_equal(first, 0);
+	assert_int_equal(s->ops->end(s, a, 0), 20);
 	assert_int_equal(append(s, a, 0, 20, 5), next);
+	assert_int_equal(s->ops->end(s, a, 0), next + 5);
 	expect(s, a, 0, next, 20, 5);
 	s->ops->close(s);
 	unsetenv("FAIRLEAD_BOOT_ID");

@@ -201,7 +201,6 @@ static void show(struct embedded *e, struct merge *m)
 			seg->base = p->at;
 			seg->time = m->time;
 			if (atomic_load(&p->last) == 0) {
-				atomic_store(&p->first, p->at);
 				p->first_end = p->at + seg->n;
 				p->first_time = m->time;
 				p->first_before = p->at_total;

@@ -15,14 +15,14 @@ static const char *const text[SQL_COUNT] = {
 	[SQL_POSITION_SET] = "INSERT INTO position(reader, part, next) VALUES(?, ?, ?)"
 	                     " ON CONFLICT DO UPDATE SET next = excluded.next",
 	[SQL_POSITION] = "SELECT next FROM position WHERE reader = ? AND part = ?",
-	[SQL_PART] = "SELECT next, mark FROM part WHERE id = ?",
+	[SQL_PART] = "SELECT next, mark, first FROM part WHERE id = ?",
 	[SQL_LAST] = "SELECT id, n, total FROM batch WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1",
 	[SQL_FIRST] = "SELECT id, n, time, total, length(bytes) FROM batch WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
 	[SQL_MARK] = "UPDATE part SET mark = ? WHERE id = ?",
-	[SQL_NEXT] = "UPDATE part SET next = ? WHERE id = ?",
+	[SQL_FLOOR] = "UPDATE part SET first = ?, next = max(next, ?) WHERE id = ?",
 	[SQL_DELETE] = "DELETE FROM batch WHERE id >= ? AND id < ?",
 	[SQL_STREAM] = "SELECT id, partition, partitions FROM part WHERE stream = ? ORDER BY partition",
-	[SQL_PART_NEW] = "INSERT INTO part(stream, partition, partitions, changelog, next, mark) VALUES(?, ?, ?, ?, 0, 0)",
+	[SQL_PART_NEW] = "INSERT INTO part(stream, partition, partitions, changelog, first, next, mark) VALUES(?, ?, ?, ?, 0, 0, 0)",
 };
 
 /* Another process holds the write lock, usually for well under a millisecond. */

@@ -40,7 +40,7 @@ struct part {
 	uint64_t merge;
 
 	/* Written under db_lock, read by readers without it. */
-	_Atomic int64_t first; /* first offset that is kept; end where nothing is */
+	_Atomic int64_t first; /* what was before it was let go */
 	_Atomic int64_t last;  /* one past the last record that is kept; 0 where nothing is */
 	_Atomic int64_t trim;  /* changelogs: records before it may go; written by any thread */
 
@@ -60,7 +60,7 @@ struct stream {
 
 enum fl_emb_sql {
 	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_VERSION, SQL_APPEND, SQL_POSITION_SET, SQL_POSITION, SQL_PART, SQL_LAST,
-	SQL_FIRST, SQL_MARK, SQL_NEXT, SQL_DELETE, SQL_STREAM, SQL_PART_NEW, SQL_COUNT
+	SQL_FIRST, SQL_MARK, SQL_FLOOR, SQL_DELETE, SQL_STREAM, SQL_PART_NEW, SQL_COUNT
 };
 
 struct embedded {
@@ -135,6 +135,7 @@ void fl_emb_unlock(struct embedded *e);
 int fl_emb_declare(struct fl_streams *s, const struct fl_stream_def *def, char *err);
 uint32_t fl_emb_partitions(struct fl_streams *s, uint32_t stream);
 int fl_emb_bounds(struct fl_streams *s, uint32_t stream, uint32_t partition, int64_t *first, int64_t *next, char *err);
+int64_t fl_emb_end(struct fl_streams *s, uint32_t stream, uint32_t partition);
 int64_t fl_emb_position(struct fl_streams *s, const char *reader, uint32_t stream, uint32_t partition, char *err);
 void fl_emb_trim(struct fl_streams *s, uint32_t stream, uint32_t partition, int64_t next);
 int fl_emb_list(struct fl_streams *s, struct fl_stream_info **out, uint32_t *n, char *err);

@@ -22,7 +22,7 @@ static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 	"CREATE TABLE part(id INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL,"
 	" partitions INTEGER NOT NULL, changelog INTEGER NOT NULL,"
-	" next INTEGER NOT NULL, mark INTEGER NOT NULL, "
+	" first INTEGER NOT NULL, next INTEGER NOT NULL, mark INTEGER NOT NULL, "
 	" UNIQUE(stream, partition));"
 	"CREATE TABLE batch(id INTEGER PRIMARY KEY, n INTEGER NOT NULL, time REAL NOT NULL, total INTEGER NOT NULL,"
 	" bytes BLOB NOT NULL);"

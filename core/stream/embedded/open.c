@@ -80,6 +80,7 @@ static const struct fl_streams_ops ops = {
 	.declare = fl_emb_declare,
 	.partitions = fl_emb_partitions,
 	.bounds = fl_emb_bounds,
+	.end = fl_emb_end,
 	.position = fl_emb_position,
 	.commit = fl_emb_commit,
 	.sync = fl_emb_sync,

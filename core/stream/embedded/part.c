@@ -31,15 +31,12 @@ int fl_emb_part_first(struct embedded *e, struct part *p, char *err)
 	sqlite3_bind_int(st, 3, 1);
 	int rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW) {
-		int64_t first = OFFSET(sqlite3_column_int64(st, 0));
-		p->first_end = first + sqlite3_column_int64(st, 1);
+		p->first_end = OFFSET(sqlite3_column_int64(st, 0)) + sqlite3_column_int64(st, 1);
 		p->first_time = sqlite3_column_double(st, 2);
 		p->first_before = sqlite3_column_int64(st, 3) - sqlite3_column_int64(st, 4);
-		atomic_store(&p->first, first);
 	} else if (rc == SQLITE_DONE) {
 		p->first_end = 0;
 		p->first_before = p->total;
-		atomic_store(&p->first, p->end);
 		atomic_store(&p->last, 0);
 	}
 	sqlite3_reset(st);
@@ -65,7 +62,7 @@ static int load_last(struct embedded *e, struct part *p, int64_t *last, char *er
 /* 1: there is something new in it. */
 static int load(struct embedded *e, struct part *p, char *err)
 {
-	int64_t last, next, mark;
+	int64_t last, next, mark, first;
 	sqlite3_stmt *st = fl_emb_prepare(e, SQL_PART, err);
 	if (!st || load_last(e, p, &last, err) != 0)
 		return -1;
@@ -73,12 +70,14 @@ static int load(struct embedded *e, struct part *p, char *err)
 	int rc = sqlite3_step(st);
 	next = sqlite3_column_int64(st, 0);
 	mark = sqlite3_column_int64(st, 1);
+	first = sqlite3_column_int64(st, 2);
 	sqlite3_reset(st);
 	if (rc != SQLITE_ROW)
 		return rc == SQLITE_DONE ? fl_err(err, "%s: a partition was removed from it while this runs; start again", e->file)
 		                         : fl_emb_error(e, e->db, "reading it", err);
 	p->end = last > next ? last : next;
 	fl_emb_mark_found(e, p, mark);
+	atomic_store(&p->first, first);
 	int news = last > atomic_load(&p->last);
 	if (fl_emb_part_first(e, p, err) != 0)
 		return -1;
@@ -256,6 +255,13 @@ int fl_emb_bounds(struct fl_streams *s, uint32_t stream, uint32_t partition, int
 	*next = p->end;
 	fl_emb_leave(e);
 	return rc;
+}
+
+int64_t fl_emb_end(struct fl_streams *s, uint32_t stream, uint32_t partition)
+{
+	struct part *p = fl_emb_part(of(s), stream, partition);
+	int64_t last = atomic_load(&p->last), first = atomic_load(&p->first);
+	return last > first ? last : first;
 }
 
 int64_t fl_emb_position(struct fl_streams *s, const char *reader, uint32_t stream, uint32_t partition, char *err)

@@ -69,7 +69,7 @@ static int64_t find_end(struct embedded *e, struct part *p, const struct limit *
 	return end;
 }
 
-static int delete_rows(struct embedded *e, struct part *p, const struct limit *l, char *err)
+static int delete_rows(struct embedded *e, struct part *p, const struct limit *l, int64_t *first, char *err)
 {
 	if (!fl_emb_prepare(e, SQL_BEGIN, err) || fl_emb_run(e, SQL_BEGIN, err) != 0 || fl_emb_refresh(e, err) != 0)
 		return -1;
@@ -83,15 +83,15 @@ static int delete_rows(struct embedded *e, struct part *p, const struct limit *l
 	sqlite3_bind_int64(st, 2, end);
 	if (fl_emb_run(e, SQL_DELETE, err) != 0)
 		return -1;
+	*first = end & (((int64_t)1 << FL_EMB_SHIFT) - 1);
+	if (!(st = fl_emb_prepare(e, SQL_FLOOR, err)))
+		return -1;
+	sqlite3_bind_int64(st, 1, *first);
 	/* With its last row a partition would forget where it ended. */
-	if ((end & (((int64_t)1 << FL_EMB_SHIFT) - 1)) >= atomic_load(&p->last)) {
-		if (!(st = fl_emb_prepare(e, SQL_NEXT, err)))
-			return -1;
-		sqlite3_bind_int64(st, 1, p->end);
-		sqlite3_bind_int64(st, 2, p->id);
-		if (fl_emb_run(e, SQL_NEXT, err) != 0)
-			return -1;
-	}
+	sqlite3_bind_int64(st, 2, *first >= atomic_load(&p->last) ? p->end : 0);
+	sqlite3_bind_int64(st, 3, p->id);
+	if (fl_emb_run(e, SQL_FLOOR, err) != 0)
+		return -1;
 	return fl_emb_prepare(e, SQL_COMMIT, err) ? fl_emb_run(e, SQL_COMMIT, err) : -1;
 }
 
@@ -99,6 +99,7 @@ int fl_emb_retain(struct embedded *e)
 {
 	char err[FL_ERRLEN] = "";
 	struct limit l;
+	int64_t first;
 	struct part *p = NULL;
 	uint32_t n = atomic_load(&e->streams);
 	if (e->mode != FL_STREAMS_DAEMON || fl_monotonic() < e->retain_at)
@@ -106,8 +107,11 @@ int fl_emb_retain(struct embedded *e)
 	double now = fl_now();
 	for (uint32_t i = 0; i < n && !p; i++)
 		p = find_due(e->stream[e->retain_turn++ % n], now, &l);
-	if (p && delete_rows(e, p, &l, err) == 0 && fl_emb_part_first(e, p, err) == 0)
-		return 1;
+	if (p && delete_rows(e, p, &l, &first, err) == 0) {
+		atomic_store(&p->first, first);
+		if (fl_emb_part_first(e, p, err) == 0)
+			return 1;
+	}
 	fl_emb_rollback(e);
 	if (*err)
 		fl_log(FL_WARN, e->app, "old records stay for now: %s", err);
