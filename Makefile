@@ -110,7 +110,7 @@ fuzzers: $(FUZZ)
 .PHONY: asan tsan clang fuzz bench
 TRAP := -fno-sanitize-recover=all
 asan: ## unit tests and a short run with the address and undefined behaviour sanitizers
-	@$(MAKE_IN)=build-asan SAN="-fsanitize=address,undefined $(TRAP)" OPT=-O1 all tests
+	@$(MAKE_IN)=build-asan SAN="-fsanitize=address,undefined $(TRAP) -Wno-format-truncation" OPT=-O1 all tests
 	@BUILD=build-asan tests/run.sh unit short
 tsan: ## unit tests and a short run with the thread sanitizer
 	@$(MAKE_IN)=build-tsan SAN="-fsanitize=thread -fexceptions" OPT=-O1 all tests
