@@ -14,6 +14,28 @@ constexpr double EXACT = 9007199254740992.0; // 2^53: up to here every integer i
 constexpr double POWER[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                             1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+// 1/10^k for k from 1 to 19, as the upper 64 bits of its binary digits, cut off, and the power of two that belongs to it.
+struct inverse {
+	uint64_t digits;
+	int scale;
+};
+constexpr uint32_t INVERSES = 20;
+struct inverses {
+	inverse of[INVERSES];
+	constexpr inverses() : of{}
+	{
+		uint64_t power = 1;
+		for (uint32_t k = 1; k < INVERSES; k++) {
+			power *= 10;
+			int bits = 64 - __builtin_clzll(power);
+			of[k] = {(uint64_t)(((unsigned __int128)1 << (63 + bits)) / power), 63 + bits};
+		}
+	}
+};
+constexpr inverses INVERSE;
+
+constexpr uint64_t TEN[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+
 // The parts of a JSON number's text.
 struct parts {
 	uint64_t mantissa;   // all digits, modulo 2^64
@@ -29,12 +51,18 @@ inline bool digit(const char *s, const char *end)
 	return s < end && (unsigned char)(*s - '0') < 10;
 }
 
-// Eight digits at once: pairs, then fours, then all are put together within the word. False: they are not all digits.
-inline bool eight(const char *s, uint64_t *v)
+// Eight characters as one word, the first in its lowest byte.
+inline uint64_t word(const char *s)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	uint64_t w;
 	std::memcpy(&w, s, sizeof w);
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? w : __builtin_bswap64(w);
+}
+
+// The number that eight digits are: pairs, then fours, then all are put together within the word. False: they are not
+// all digits.
+inline bool eight(uint64_t w, uint64_t *v)
+{
 	w -= 0x3030303030303030;
 	if ((w | (w + 0x7676767676767676)) & 0x8080808080808080)
 		return false;
@@ -42,19 +70,32 @@ inline bool eight(const char *s, uint64_t *v)
 	w = (w * 100 + (w >> 16)) & 0x0000FFFF0000FFFF;
 	*v = (w * 10000 + (w >> 32)) & 0xFFFFFFFF;
 	return true;
-#else
-	(void)s, (void)v;
-	return false;
-#endif
 }
 
 inline const char *digits(const char *s, const char *end, uint64_t *mantissa)
 {
-	for (uint64_t v; end - s >= 8 && eight(s, &v); s += 8)
+	for (uint64_t v; end - s >= 8 && eight(word(s), &v); s += 8)
 		*mantissa = *mantissa * 100000000 + v;
 	while (digit(s, end))
 		*mantissa = *mantissa * 10 + (uint64_t)(*s++ - '0');
 	return s;
+}
+
+// Digits that mostly go on to the end. wide: eight characters before it can be read, so that the last few, whatever
+// their number, are eight with zeros put over those before them.
+inline const char *fraction(const char *s, const char *end, bool wide, uint64_t *mantissa)
+{
+	uint64_t v;
+	for (; end - s >= 8 && eight(word(s), &v); s += 8)
+		*mantissa = *mantissa * 100000000 + v;
+	if (wide && s < end && end - s < 8) {
+		uint64_t before = ~(uint64_t)0 >> 8 * (end - s);
+		if (eight((word(end - 8) & ~before) | (0x3030303030303030 & before), &v)) {
+			*mantissa = *mantissa * TEN[end - s] + v;
+			return end;
+		}
+	}
+	return digits(s, end, mantissa);
 }
 
 // Takes a JSON number's text apart; false where it is none.
@@ -71,7 +112,7 @@ inline bool split(const char *s, const char *end, parts *n)
 	n->integer = s == end;
 	if (s < end && *s == '.') {
 		const char *point = s++;
-		s = digits(s, end, &n->mantissa);
+		s = fraction(s, end, end - n->lead >= 8, &n->mantissa);
 		n->fraction = (uint32_t)(s - point - 1);
 		if (n->fraction == 0)
 			return false;
@@ -116,6 +157,24 @@ int nearest(const char *p, uint32_t len, const parts &n, double *d)
 	return 1;
 }
 
+// mantissa / 10^k for a mantissa that is exact and not 0. The product with the cut-off inverse is too small, but by less
+// than two units of its upper word; false where those two decide how the double is rounded (one of a thousand texts).
+inline bool divide(uint64_t mantissa, uint32_t k, double *d)
+{
+	int zeros = __builtin_clzll(mantissa);
+	uint64_t product = (uint64_t)(((unsigned __int128)(mantissa << zeros) * INVERSE.of[k].digits) >> 64);
+	int below = 10 + (int)(product >> 63); // bits that a double has no room for
+	uint64_t rest = product & (((uint64_t)1 << below) - 1), half = (uint64_t)1 << (below - 1);
+	if (rest == half || rest == half - 1)
+		return false;
+	uint64_t kept = (product >> below) + (rest > half);
+	uint64_t scale = (uint64_t)(1023 + 64 + below - zeros - INVERSE.of[k].scale) << 52;
+	double power;
+	std::memcpy(&power, &scale, sizeof power);
+	*d = (double)kept * power;
+	return true;
+}
+
 // An integer beyond 2^53. 2: it fits 64 bits.
 int big(const char *p, uint32_t len, const parts &n, double *d, int64_t *i, int *is_unsigned)
 {
@@ -143,15 +202,16 @@ extern "C" int fl_number_read(const char *p, uint32_t len, double *d, int64_t *i
 	parts n;
 	if (!split(p, p + len, &n))
 		return 0;
-	uint64_t count = (uint64_t)n.whole + n.fraction;
-	bool exact = count <= 19 && n.mantissa <= (uint64_t)1 << 53;
+	bool whole = n.whole + (uint64_t)n.fraction <= 19; // all digits are in the mantissa
+	bool exact = whole && n.mantissa <= (uint64_t)1 << 53;
 	if (n.integer && !exact)
 		return big(p, len, n, d, i, is_unsigned);
 	int64_t e = n.exponent - n.fraction;
-	if (!exact || e < -22 || e > 22)
+	double v;
+	if (exact && e >= -22 && e <= 22)
+		v = e < 0 ? (double)n.mantissa / POWER[-e] : (double)n.mantissa * POWER[e];
+	else if (!whole || e >= 0 || e <= -(int64_t)INVERSES || !n.mantissa || !divide(n.mantissa, (uint32_t)-e, &v))
 		return nearest(p, len, n, d);
-	double v = (double)n.mantissa;
-	v = e < 0 ? v / POWER[-e] : v * POWER[e];
 	*d = n.negative ? -v : v;
 	return 1;
 }

@@ -114,6 +114,41 @@ static void test_reads_like_strtod(void **state)
 	}
 }
 
+/* What sensors send: up to 19 digits without an exponent, and among them the ones right between two doubles. */
+static void test_reads_many_digits_like_strtod(void **state)
+{
+	double d;
+	int64_t i;
+	int u;
+	(void)state;
+	for (int k = 0; k < 300000; k++) {
+		char text[80];
+		uint64_t near = (uint64_t)1 << 52 | random64() >> 12; /* the next double is one more */
+		if (k % 2)
+			snprintf(text, sizeof text, "%llu.%s", (unsigned long long)near, k % 3 == 0 ? "5" : k % 3 == 1 ? "501" : "499");
+		else
+			snprintf(text, sizeof text, "%s%llu.%0*llu", k % 4 ? "-" : "", (unsigned long long)(random64() >> (20 + random64() % 44)),
+				(int)(6 + random64() % 6), (unsigned long long)(random64() % 1000000));
+		assert_int_equal(read(text, &d, &i, &u), 1);
+		if (!same(d, strtod(text, NULL)))
+			fail_msg("%s is read as %.17g", text, d);
+	}
+	for (int k = 0; k < 300000; k++) {
+		char text[80];
+		int whole = 1 + (int)(random64() % 12);
+		snprintf(text, sizeof text, "0%018llu", (unsigned long long)(random64() % 1000000000000000000u));
+		text[19 - random64() % 4] = 0;
+		memmove(text + whole + 1, text + whole, strlen(text) + 1 - (size_t)whole);
+		text[whole] = '.';
+		const char *from = text;
+		while (from[0] == '0' && from[1] != '.')
+			from++;
+		assert_int_equal(read(from, &d, &i, &u), 1);
+		if (!same(d, strtod(from, NULL)))
+			fail_msg("%s is read as %.17g", from, d);
+	}
+}
+
 static void test_integers_beyond_2_53(void **state)
 {
 	static const struct {
@@ -160,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_writes_as_promised),        cmocka_unit_test(test_random_doubles_come_back),
 		cmocka_unit_test(test_is_the_shortest),           cmocka_unit_test(test_reads_like_strtod),
+		cmocka_unit_test(test_reads_many_digits_like_strtod),
 		cmocka_unit_test(test_integers_beyond_2_53),      cmocka_unit_test(test_refuses_what_json_has_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
