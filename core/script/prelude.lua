@@ -213,12 +213,14 @@ local function read(_, name)
 	if t == ABSENT then return nil end
 	if t == STRING then
 		local s = c.str[i]
-		return ffi_string(s.p, s.len)
+		local text = ffi_string(s.p, s.len) -- no tail call: the compiler gives up on those of a metamethod
+		return text
 	end
 	if t == BOOL then return c.num[i] ~= 0 end
 	if t == NULL then return null end
-	if t == NESTED then return read_nested(k) end
-	return host.bigint(k)
+	local v
+	if t == NESTED then v = read_nested(k) else v = host.bigint(k) end
+	return v
 end
 
 local function write(_, name, v)
@@ -294,7 +296,8 @@ local headers = setmetatable({}, {
 	__index = function(_, name)
 		if cols == none then no_event "headers" end
 		if type(name) ~= "string" or fn.header(sh, name, #name) == 0 then return nil end
-		return ffi_string(sh.out.p, sh.out.len)
+		local text = ffi_string(sh.out.p, sh.out.len)
+		return text
 	end,
 	__newindex = function() raise("headers are read only") end,
 	__metatable = locked,
@@ -317,13 +320,15 @@ local about = {
 		if cols == none then no_event "key" end
 		local s = b.key[sh.row]
 		if s.p == nil then return nil end
-		return ffi_string(s.p, s.len)
+		local text = ffi_string(s.p, s.len)
+		return text
 	end,
 	raw = function()
 		if cols == none then no_event "raw" end
 		local s = b.value[sh.row]
 		if s.p == nil then return nil end
-		return ffi_string(s.p, s.len)
+		local text = ffi_string(s.p, s.len)
+		return text
 	end,
 	time = function()
 		if cols == none then no_event "time" end
@@ -331,7 +336,8 @@ local about = {
 	end,
 	offset = function()
 		if cols == none then no_event "offset" end
-		return tonumber(b.offset[sh.row])
+		local offset = tonumber(b.offset[sh.row])
+		return offset
 	end,
 	partition = function()
 		if cols == none then no_event "partition" end
@@ -358,7 +364,8 @@ local m = setmetatable({}, {
 		if get == nil then
 			raise("m has no " .. tostring(name) .. "; it has key, time, stream, partition, offset, now, late, headers, raw and random()")
 		end
-		return get()
+		local v = get()
+		return v
 	end,
 	__newindex = function() raise("m is read only") end,
 	__metatable = locked,
