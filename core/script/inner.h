@@ -35,7 +35,8 @@ struct fl_shared {
 	uint32_t touched; /* b->touched of the event before its script */
 	uint32_t cached;  /* values that state keeps in Lua */
 	uint32_t unused;
-	struct fl_str out;
+	struct fl_str out; /* what a function below gives besides its result */
+	double num;
 	int32_t (*column)(struct fl_shared *, const char *p, uint32_t len);
 	void (*note)(struct fl_shared *, uint32_t column);
 	int32_t (*set_string)(struct fl_shared *, uint32_t column, const char *p, uint32_t len);
@@ -46,6 +47,7 @@ struct fl_shared {
 	int32_t (*utf8)(const char *p, uint32_t len);
 	int32_t (*header)(struct fl_shared *, const char *p, uint32_t len);
 	void (*count)(void *metric, double n);
+	int32_t (*load)(struct fl_shared *, uint32_t store, const char *p, uint32_t len);
 	struct fl_undo undo[FL_COLUMNS_MAX];
 };
 

@@ -115,6 +115,26 @@ static int push(lua_State *L, struct fl_str text)
 	return 1;
 }
 
+/* For compiled code, what most keys have: 0 nothing, 1 a number in sh->num, 2 any JSON text in sh->out; -1: ask again by
+ * load_value, which can raise. */
+static int32_t load(struct fl_shared *sh, uint32_t id, const char *p, uint32_t len)
+{
+	struct fl_script *sc = (struct fl_script *)sh;
+	struct fl_str key = {p, len};
+	uint32_t n;
+	int64_t bits;
+	int is_unsigned;
+	if (!sc->task->store[id])
+		return -1;
+	const char *value = fl_store_get(sc->task->store[id], key, fl_key_hash(key), &n);
+	if (!value)
+		return 0;
+	if (n && *value <= '9' && fl_number_read(value, n, &sh->num, &bits, &is_unsigned) == 1)
+		return 1;
+	sh->out = (struct fl_str){value, n};
+	return 2;
+}
+
 static int l_load_value(lua_State *L)
 {
 	struct fl_store *s = store_at(L);
@@ -225,4 +245,5 @@ void fl_luastate_open(struct fl_script *sc)
 		{"put", l_put}, {"delete", l_delete}, {"range", l_range}, {"number_text", l_number_text}, {NULL, NULL},
 	};
 	luaL_register(sc->L, NULL, functions);
+	sc->sh.load = load;
 }

@@ -6,7 +6,8 @@
 -- between (range() needs one).
 local host = ...
 local sh, copy, clone, raise, charge = host.sh, host.copy, host.clone, host.raise, host.charge
-local type, next = type, next
+local fn_load, ffi_string = host.fn.load, host.ffi.string
+local type, next, getmetatable = type, next, getmetatable
 
 local GONE = {}    -- in a cache: the store has no such key
 local UNKNOWN = {} -- in a journal: the cache did not know the key
@@ -28,8 +29,17 @@ local function make(name, ttl)
 
 	local function load(k)
 		if #k > 480 or #k == 0 then raise("a key of a store has 1 to 480 bytes; this one has " .. #k) end
-		local v = host.load_value(id, k)
-		if v == nil then v = GONE end
+		local kind, v = fn_load(sh, id, k, #k)
+		if kind == 0 then
+			v = GONE
+		elseif kind == 1 then
+			v = sh.num
+		elseif kind == 2 then
+			v = host.decode_text(ffi_string(sh.out.p, sh.out.len))
+		else
+			v = host.load_value(id, k)
+			if v == nil then v = GONE end
+		end
 		values[k] = v
 		sh.cached = sh.cached + 1
 		return v
@@ -85,6 +95,7 @@ local function make(name, ttl)
 		if event ~= sh.event then return end
 		for at = olds, 1, -1 do
 			local k, v = old_key[at], old_value[at]
+			old_value[at] = nil
 			if v == UNKNOWN then v = nil end
 			values[k] = v
 			if flushed then
@@ -127,8 +138,20 @@ local function make(name, ttl)
 		return v
 	end
 
+	-- The journal's next entry is an older event's: the list in it, if it is one, is used again for the copy.
 	function methods.put(_, k, v)
-		if v == nil then v = GONE else v = copy(v, 64) end
+		if v == nil then
+			v = GONE
+		else
+			local at = event == sh.event and olds + 1 or 1
+			local spare = old_value[at]
+			if type(v) == "table" and type(spare) == "table" and #spare > 0 and getmetatable(spare) == nil then
+				old_value[at] = nil
+				v = copy(v, 64, spare)
+			else
+				v = copy(v, 64)
+			end
+		end
 		set(k, v)
 	end
 

@@ -33,6 +33,7 @@ struct fl_shared {
 	double event;
 	int32_t row; uint32_t trouble, undos, touched, cached, unused;
 	struct fl_str out;
+	double num;
 	int32_t (*column)(struct fl_shared *, const char *, uint32_t);
 	void (*note)(struct fl_shared *, uint32_t);
 	int32_t (*set_string)(struct fl_shared *, uint32_t, const char *, uint32_t);
@@ -43,6 +44,7 @@ struct fl_shared {
 	int32_t (*utf8)(const char *, uint32_t);
 	int32_t (*header)(struct fl_shared *, const char *, uint32_t);
 	void (*count)(void *, double);
+	int32_t (*load)(struct fl_shared *, uint32_t, const char *, uint32_t);
 	struct fl_undo undo[512];
 };
 ]]
@@ -51,7 +53,7 @@ assert(ffi.sizeof("struct fl_shared") == host.sizeof_shared and ffi.sizeof("stru
 
 local sh = ffi.cast("struct fl_shared *", host.shared)
 local fn = { column = sh.column, note = sh.note, set_string = sh.set_string, drop = sh.drop, late = sh.late,
-	stream = sh.stream, random = sh.random, utf8 = sh.utf8, header = sh.header }
+	stream = sh.stream, random = sh.random, utf8 = sh.utf8, header = sh.header, load = sh.load }
 local fn_column, fn_note, fn_set_string, fn_drop, fn_late = fn.column, fn.note, fn.set_string, fn.drop, fn.late
 local ffi_string, type, tostring, tonumber, next, rawget = ffi.string, type, tostring, tonumber, next, rawget
 local rawequal, getmetatable, setmetatable, error, floor = rawequal, getmetatable, setmetatable, error, math.floor
@@ -91,17 +93,20 @@ local function check(v)
 	return v
 end
 
--- A table that shares nothing with v; raises where v is not JSON.
-local function copy(v, depth)
+-- A table that shares nothing with v; raises where v is not JSON. spare: a list that nobody needs, to be used for it.
+local function copy(v, depth, spare)
 	if type(v) ~= "table" then return check(v) end
 	if guarded[v] then raise("the event itself is no value: use json.decode(tostring(e)), or its fields") end
 	if depth == 0 then raise("tables are nested deeper than 64, or one contains itself") end
 	local n, to = #v
 	if n > 0 then
-		to = new(n, 0)
+		to = spare or new(n, 0)
 		for k = 1, n do
 			local x = rawget(v, k)
 			if type(x) == "number" and x - x == 0 then to[k] = x else to[k] = copy(x, depth - 1) end
+		end
+		if spare then
+			for k = #to, n + 1, -1 do to[k] = nil end
 		end
 		if next(v, n) ~= nil then raise("a table has both a list's items and other keys; JSON has either") end
 	else

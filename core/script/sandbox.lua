@@ -159,7 +159,7 @@ G.metric = in_front("metric", {
 			if type(name) ~= "string" or label ~= nil and type(label) ~= "string" then
 				raise("metric.count takes a name, a number and a label, both strings")
 			end
-			c = host.counter(name, label)
+			c = host.ffi.cast("void *", host.counter(name, label))
 			of = of or {}
 			counters[name], of[label or ""] = of, c
 		end
