@@ -115,6 +115,7 @@ struct fl_script_task {
 	struct fl_state *state;
 	char *prefix;
 	uint32_t id;
+	int version_due; /* migrated: the next flush notes the version */
 	int lost; /* its changes went with a state that ran out of memory */
 	struct fl_store *store[FL_STORES_MAX];
 	struct fl_store *own; /* the host's: version, calls of generate */
@@ -170,7 +171,9 @@ void fl_luacell_batch(struct fl_script *sc); /* the present batch has the column
 int fl_lua_bytes(struct fl_script *sc, size_t n); /* n more are copied for this event; -1: too many */
 
 /* luastate.c */
-struct fl_store *fl_luastate_own(struct fl_script_task *t, char *err);
+struct fl_store *fl_luastate_own(struct fl_script_task *t, char *err); /* before the next two */
+const void *fl_luastate_note(struct fl_script_task *t, const char *what, uint32_t *len); /* NULL: none */
+void fl_luastate_keep(struct fl_script_task *t, const char *what, const char *text);
 struct fl_store *fl_luastate_store(struct fl_script_task *t, uint32_t id, char *err);
 
 /* prelude.c: the Lua files in the binary, terminated by 0. */

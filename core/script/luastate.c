@@ -31,6 +31,27 @@ struct fl_store *fl_luastate_own(struct fl_script_task *t, char *err)
 	return t->own;
 }
 
+/* Scripts of one pipeline share the store: each has its own keys. */
+static struct fl_str note_key(struct fl_script_task *t, const char *what)
+{
+	struct fl_buf *b = &t->sc->scratch;
+	b->len = 0;
+	fl_buf_printf(b, "%s %s", what, t->sc->conf.name);
+	return (struct fl_str){b->p, (uint32_t)(b->len < FL_KEY_MAX ? b->len : FL_KEY_MAX)};
+}
+
+const void *fl_luastate_note(struct fl_script_task *t, const char *what, uint32_t *len)
+{
+	struct fl_str key = note_key(t, what);
+	return fl_store_get(t->own, key, fl_key_hash(key), len);
+}
+
+void fl_luastate_keep(struct fl_script_task *t, const char *what, const char *text)
+{
+	struct fl_str key = note_key(t, what);
+	fl_store_put(t->own, key, fl_key_hash(key), text, (uint32_t)strlen(text));
+}
+
 struct fl_store *fl_luastate_store(struct fl_script_task *t, uint32_t id, char *err)
 {
 	if (!t->store[id])

@@ -16,7 +16,7 @@ struct fl_script_conf {
 	const char *lib;     /* scripts/lib's parent: require "lib.geo" reads <lib>/lib/geo.lua; NULL: no require */
 	const char *who;     /* for the log: "yacht/enrich" */
 	const char *labels;  /* of its metrics */
-	const struct fl_value *opts; /* handed to open() as a table; NULL: an empty one */
+	const struct fl_value *opts; /* handed to open() as a table; NULL: an empty one. Lives as long as the script */
 	size_t memory;       /* cap in bytes; 64 MiB where 0 */
 	int64_t fuel;        /* loop turns and calls an event may take; 10,000,000 where 0 */
 	int stores;          /* 1: state is to be had (a pipeline or source), 0: using it is an error that says so */
@@ -47,9 +47,9 @@ int fl_script_migrate(struct fl_script_task *t, double now, char *err);
  * wrote, emitted and put is undone. -1: the state had to be given up (out of memory): the event at fault is rejected in ev,
  * but changes of the task's stores since the last fl_script_flush are lost: go back to the last commit. */
 int fl_script_process(struct fl_script_task *t, struct fl_events *ev, char *err);
-/* tick(now) with ev an empty batch that takes what it emits. -1: it raised: logged by the caller. */
+/* tick(now, m) with ev an empty batch that takes what it emits. -1: it raised: logged by the caller. */
 int fl_script_tick(struct fl_script_task *t, struct fl_events *ev, double now, char *err);
-/* generate(now), once; *wait: seconds until the next call where the function returned a number, else -1. */
+/* generate(now, m), once; *wait: seconds until the next call where the function returned a number, else -1. */
 int fl_script_generate(struct fl_script_task *t, struct fl_events *ev, double now, double *wait, char *err);
 
 /* Values that scripts put are kept as Lua values until here: called before fl_state_collect, and before a script is

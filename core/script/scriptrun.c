@@ -122,18 +122,14 @@ int fl_script_tick(struct fl_script_task *t, struct fl_events *ev, double now, c
 
 /* Chance in generate() goes by how often it was asked for any: the count is in the task's state, so that a source that
  * starts again goes on with other numbers, and one that goes back to a commit with the same. */
-static const char calls_key[] = "calls";
-
 static int know_calls(struct fl_script_task *t, char *err)
 {
 	if (t->calls_known || !t->state)
 		return 0;
-	struct fl_store *own = fl_luastate_own(t, err);
 	uint32_t len;
-	if (!own)
+	if (!fl_luastate_own(t, err))
 		return -1;
-	struct fl_str key = fl_str(calls_key);
-	const char *p = fl_store_get(own, key, fl_key_hash(key), &len);
+	const char *p = fl_luastate_note(t, "calls", &len);
 	for (uint32_t k = 0; p && k < len; k++)
 		t->calls = t->calls * 10 + (uint64_t)(p[k] - '0');
 	t->calls_known = 1;
@@ -143,10 +139,10 @@ static int know_calls(struct fl_script_task *t, char *err)
 static void count_call(struct fl_script_task *t)
 {
 	char text[24];
-	struct fl_str key = fl_str(calls_key);
 	t->calls++;
+	snprintf(text, sizeof text, "%llu", (unsigned long long)t->calls);
 	if (t->own)
-		fl_store_put(t->own, key, fl_key_hash(key), text, (uint32_t)snprintf(text, sizeof text, "%llu", (unsigned long long)t->calls));
+		fl_luastate_keep(t, "calls", text);
 }
 
 int fl_script_generate(struct fl_script_task *t, struct fl_events *ev, double now, double *wait, char *err)
@@ -214,23 +210,20 @@ static int call_migrate(struct fl_script_task *t, const char *old, uint32_t len,
 int fl_script_migrate(struct fl_script_task *t, double now, char *err)
 {
 	struct fl_script *sc = t->sc;
-	static const char version_key[] = "version";
-	struct fl_str key = fl_str(version_key);
-	uint32_t len, is = (uint32_t)strlen(sc->version);
+	uint32_t len;
 	int any = 0;
-	if (!sc->has_version || !t->state)
+	if (!sc->has_version || !t->state || t->version_due)
 		return 0;
-	struct fl_store *own = fl_luastate_own(t, err);
-	if (!own)
+	if (!fl_luastate_own(t, err))
 		return -1;
-	const char *old = fl_store_get(own, key, fl_key_hash(key), &len);
-	if (old && len == is && memcmp(old, sc->version, len) == 0)
+	const char *old = fl_luastate_note(t, "version", &len);
+	if (old && len == strlen(sc->version) && memcmp(old, sc->version, len) == 0)
 		return 0;
 	if (!old && any_state(t, &any, err) < 0)
 		return -1;
 	sc->ev = NULL;
 	if ((old || any) && sc->migrate != LUA_NOREF && call_migrate(t, old, len, now, err) < 0)
 		return -1;
-	fl_store_put(own, key, fl_key_hash(key), sc->version, is);
+	t->version_due = 1;
 	return 0;
 }

@@ -68,6 +68,10 @@ int fl_script_enter(struct fl_script_task *t, enum fl_phase phase, char *err)
 
 int fl_script_save(struct fl_script *sc, int drop, int only_ttl)
 {
+	if (sc->task->version_due && !only_ttl) { /* together with what migrate() changed */
+		fl_luastate_keep(sc->task, "version", sc->version);
+		sc->task->version_due = 0;
+	}
 	sc->sh.event++; /* nothing of the last event will be undone */
 	fl_script_push(sc, FL_IN_FLUSH);
 	lua_pushboolean(sc->L, drop);
@@ -78,7 +82,7 @@ int fl_script_save(struct fl_script *sc, int drop, int only_ttl)
 int fl_script_flush(struct fl_script_task *t, char *err)
 {
 	struct fl_script *sc = t->sc;
-	if (!sc->stores)
+	if (!sc->stores && !t->version_due)
 		return 0;
 	if (fl_script_enter(t, FL_PHASE_CALL, err) < 0)
 		return -1;
