@@ -45,13 +45,18 @@ fail:
 	return NULL;
 }
 
-void fl_scan_last(struct fl_scan *sc, uint64_t n)
+int fl_scan_last(struct fl_scan *sc, uint64_t n)
 {
+	int whole = 1;
 	for (uint32_t k = 0; k < sc->parts; k++) {
 		struct part *p = &sc->part[k];
 		int64_t from = (uint64_t)p->end > n ? p->end - (int64_t)n : 0;
 		p->next = from > p->first ? from : p->first;
+		whole &= p->next == p->first;
+		fl_segment_unref(p->segment);
+		p->segment = NULL;
 	}
+	return whole;
 }
 
 void fl_scan_close(struct fl_scan *sc)

@@ -9,8 +9,9 @@ struct fl_scan;
 
 /* Reads one stream. from of a partition is -1 for the oldest, INT64_MAX for the end, or an offset. NULL and err. */
 struct fl_scan *fl_scan_open(struct fl_streams *st, const char *stream, int64_t from, char *err);
-/* Begins so that at most n records per partition lie before the end. */
-void fl_scan_last(struct fl_scan *sc, uint64_t n);
+/* Begins n offsets before the end of each partition; they need not all be there (a power cut leaves a gap). 1: that is
+ * where everything begins. */
+int fl_scan_last(struct fl_scan *sc, uint64_t n);
 void fl_scan_close(struct fl_scan *sc);
 
 struct fl_scanned {

@@ -56,37 +56,54 @@ static void print_to(struct tail *t, const struct fl_scanned *s, struct fl_buf *
 	fl_buf_byte(b, '\n');
 }
 
-/* The last n over all partitions: the texts of the last n in a ring. */
-static int print_last(struct tail *t, char *err)
+/* The texts of the last n records, in a ring. */
+struct ring {
+	struct fl_buf *text;
+	uint64_t seen, cap;
+};
+
+static int fill_ring(struct tail *t, struct ring *r, char *err)
 {
 	struct fl_scanned s;
 	int rc;
-	fl_scan_last(t->scan, t->n);
+	r->seen = 0;
+	while ((rc = fl_scan_next(t->scan, &s, err)) > 0) {
+		uint64_t k = r->seen++ % t->n;
+		if (k >= r->cap) {
+			uint64_t more = r->cap ? r->cap * 2 : 16;
+			r->text = fl_realloc(r->text, more * sizeof *r->text);
+			memset(r->text + r->cap, 0, (more - r->cap) * sizeof *r->text);
+			r->cap = more;
+		}
+		r->text[k].len = 0;
+		print_to(t, &s, &r->text[k]);
+	}
+	return rc;
+}
+
+/* The last n over all partitions; looks further back where gaps hid some. */
+static int print_last(struct tail *t, char *err)
+{
+	struct ring r = {0};
+	int rc = 0, whole;
+	uint64_t back = t->n;
 	if (t->n == 0)
 		return 0;
-	struct fl_buf *ring = NULL;
-	uint64_t seen = 0, cap = 0;
-	while ((rc = fl_scan_next(t->scan, &s, err)) > 0) {
-		uint64_t k = seen++ % t->n;
-		if (k >= cap) {
-			uint64_t more = cap ? cap * 2 : 16;
-			ring = fl_realloc(ring, more * sizeof *ring);
-			memset(ring + cap, 0, (more - cap) * sizeof *ring);
-			cap = more;
-		}
-		ring[k].len = 0;
-		print_to(t, &s, &ring[k]);
-	}
-	uint64_t have = seen < t->n ? seen : t->n;
+	do {
+		whole = fl_scan_last(t->scan, back);
+		rc = fill_ring(t, &r, err);
+		back = back < UINT64_MAX / 16 ? back * 16 : UINT64_MAX;
+	} while (rc == 0 && r.seen < t->n && !whole);
+	uint64_t have = r.seen < t->n ? r.seen : t->n;
 	for (uint64_t k = 0; rc == 0 && k < have; k++) {
-		const struct fl_buf *b = &ring[(seen - have + k) % t->n];
+		const struct fl_buf *b = &r.text[(r.seen - have + k) % t->n];
 		fl_buf_add(&t->out, b->p, b->len);
 		if (t->out.len > (64 << 10) && write_out(&t->out))
 			break;
 	}
-	for (uint64_t k = 0; k < cap; k++)
-		fl_buf_free(&ring[k]);
-	free(ring);
+	for (uint64_t k = 0; k < r.cap; k++)
+		fl_buf_free(&r.text[k]);
+	free(r.text);
 	return rc;
 }
 

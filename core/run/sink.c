@@ -157,8 +157,14 @@ static int flush(struct fl_sink *s, char *err)
 	for (uint32_t k = 0; k < s->parts; k++)
 		if (s->cursor[k].next != s->cursor[k].flushed)
 			pos[n++] = (struct fl_position){s->app->plan->stream[s->flow->is->from].name, k, s->cursor[k].next};
-	if (own)
+	if (own) {
+		/* What leaves for a place with a memory of its own must not be lost here by a power cut. */
 		commit_host(s);
+		if (n && s->app->streams->ops->sync(s->app->streams, err) < 0) {
+			free(pos);
+			return -1;
+		}
+	}
 	int rc = n ? fl_instance_flush(s->instance, pos, n, err) : 0;
 	free(pos);
 	if (rc < 0)
