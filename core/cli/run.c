@@ -160,10 +160,6 @@ static void say_totals(struct fl_app **app, uint32_t n)
 static int run_apps(struct fl_app **app, uint32_t n, const struct run_options *o, const sigset_t *set)
 {
 	char err[FL_ERRLEN];
-	for (uint32_t k = 0; k < n && o->until_idle; k++)
-		if (fl_app_endless(app[k]))
-			return fl_cli_fail(2, "--until-idle: source \"%s\" of %s never ends; leave the option away and stop the daemon with a signal",
-					   fl_app_endless(app[k]), app[k]->plan->file);
 	struct fl_watch *watch = fl_watch_start(app, n, err);
 	if (!watch)
 		fl_log(FL_WARN, NULL, "scripts are not live: %s", err);
@@ -178,6 +174,15 @@ static int run_apps(struct fl_app **app, uint32_t n, const struct run_options *o
 	fl_watch_stop(watch);
 	say_totals(app, n);
 	return 0;
+}
+
+static int ends(const struct fl_plan *plan)
+{
+	const char *endless = fl_app_endless(plan);
+	if (endless)
+		fl_cli_fail(2, "--until-idle: source \"%s\" of %s never ends; leave the option away and stop the daemon with a signal",
+			    endless, plan->file);
+	return !endless;
 }
 
 int fl_cli_run(int argc, char **argv)
@@ -195,7 +200,7 @@ int fl_cli_run(int argc, char **argv)
 	block_signals(&set);
 	for (; n < most && rc == 0; n++) {
 		plan[n] = fl_cli_plan(argv[optind + (int)n], 0);
-		if (!plan[n] || !fl_cli_new_app(plan, n))
+		if (!plan[n] || !fl_cli_new_app(plan, n) || (o.until_idle && !ends(plan[n])))
 			rc = 2;
 		else if (!(app[n] = fl_app_open(plan[n], &o.app, err)))
 			rc = fl_cli_fail(1, "%s", err);

@@ -238,11 +238,11 @@ int64_t fl_app_backlog(struct fl_app *app, uint32_t stream)
 	return most;
 }
 
-const char *fl_app_endless(const struct fl_app *app)
+const char *fl_app_endless(const struct fl_plan *plan)
 {
-	for (uint32_t f = 0; f < app->plan->flows; f++)
-		if (app->plan->flow[f].kind == FL_FLOW_SOURCE && fl_source_endless(&app->plan->flow[f]))
-			return app->plan->flow[f].name;
+	for (uint32_t f = 0; f < plan->flows; f++)
+		if (plan->flow[f].kind == FL_FLOW_SOURCE && fl_source_endless(&plan->flow[f]))
+			return plan->flow[f].name;
 	return NULL;
 }
 

@@ -36,8 +36,8 @@ void fl_app_close(struct fl_app *app);
 
 /* --until-idle: the sources have ended, and everything they wrote has gone all the way. */
 int fl_app_idle(struct fl_app *app);
-/* NULL, or why the app never becomes idle: the name of a source without an end. */
-const char *fl_app_endless(const struct fl_app *app);
+/* NULL, or why an app of this plan never becomes idle: the name of a source without an end. */
+const char *fl_app_endless(const struct fl_plan *plan);
 
 /* Records that the slowest pipeline behind a stream still has to read, over all that follow from it. */
 int64_t fl_app_backlog(struct fl_app *app, uint32_t stream);
