@@ -73,7 +73,7 @@ start
 check 'enriched events come' wait_for "$patience" more_than enriched_data 50
 check 'tail prints 10' equal "$(read_stream enriched_data | wc -l)" 10
 check 'tail -n 3' equal "$(read_stream enriched_data -n 3 | wc -l)" 3
-check 'tail --from beginning begins there' equal "$(read_stream raw_sensor_data --from beginning -n 1 | grep -c '"seq":0[,}]')" 1
+check 'tail --from beginning begins there' equal "$(read_stream raw_sensor_data --from beginning -n 1 --meta | grep -c '"offset":0,')" 1
 read_stream raw_sensor_data --from beginning -n 5 --meta >"$work/out"
 check 'tail --meta is JSON with all members' python3 -c '
 import json, sys
@@ -86,7 +86,7 @@ follower=$!
 check 'tail --follow shows what comes' wait_for "$patience" test -s "$work/followed"
 kill $follower
 wait $follower 2>/dev/null
-status 'tail of an unknown stream is not 0' 1 "$F" tail "$conf" enriched_dta "${D[@]}"
+status 'tail of an unknown stream is 2' 2 "$F" tail "$conf" enriched_dta "${D[@]}"
 check 'and the nearest is named' has "$work/err" enriched_data
 
 printf '%s\n' '{"id":99,"x":21,"y":52,"timestamp":1,"seq":-1}' '{"id":99,"x":21,"y":52,"timestamp":0,"seq":-2}' |
@@ -99,13 +99,17 @@ status 'a second daemon is refused' 1 "$F" run "$conf" "${D[@]}"
 check 'with the pid of the first' has "$work/err" "$pid"
 
 # ---- dead letters
-echo '{"id":7,"x":' | "$F" send "$conf" raw_sensor_data "${D[@]}" >"$work/out" 2>"$work/err" || true
+poison='{"id":7,"x":"east","y":1,"timestamp":9}'
+"$F" send "$conf" raw_sensor_data "${D[@]}" <<<"$poison" >"$work/out" 2>"$work/err"
+check 'send takes any JSON object' equal $? 0
+"$F" send "$conf" raw_sensor_data "${D[@]}" <<<'{"id":7,"x":' >"$work/out" 2>"$work/err"
+check 'send refuses what is none' equal $? 1
 dead() { [ "$("$F" dlq "$conf" list "${D[@]}" 2>/dev/null | wc -l)" -gt 0 ]; }
 check 'a poisoned record becomes a dead letter' wait_for "$patience" dead
 status 'dlq list' 0 "$F" dlq "$conf" list "${D[@]}"
 check 'names the stream it came from' has "$work/out" raw_sensor_data
 status 'dlq show' 0 "$F" dlq "$conf" show "$(head -n 1 "$work/out" | cut -f1)" "${D[@]}"
-check 'shows the bytes as they came' has "$work/out" '{"id":7,"x":'
+check 'shows the bytes as they came' has "$work/out" "$poison"
 
 stop
 start

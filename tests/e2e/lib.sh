@@ -80,6 +80,8 @@ yacht() {
 	grep -q flood.lua "$conf" || { echo "not ok - the yacht app's source was found in conf/yacht.lua"; exit 1; }
 	# the same without its source: it ends by itself once everything is processed
 	grep -v flood.lua "$conf" >"$work/conf/drain.lua"
+	# and its streams alone: enough to look at them, whatever the scripts are at the moment
+	grep -E '^app|= stream' "$conf" | sed 's/^local [a-z]* *= //' >"$work/conf/look.lua"
 }
 
 # start [OPTION…]: the daemon in the background.
@@ -101,7 +103,7 @@ murder() {
 	wait "$pid" 2>/dev/null
 	pid=
 }
-read_stream() { "$fairlead" tail "$conf" "$@" --data "$data"; }
+read_stream() { "$fairlead" tail "$work/conf/look.lua" "$@" --data "$data"; }
 # count STREAM: how many records it has
 count() { read_stream "$1" --from beginning -n 100000000 2>/dev/null | wc -l; }
 more_than() { [ "$(count "$1")" -gt "$2" ]; }
