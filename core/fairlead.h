@@ -186,7 +186,8 @@ struct fl_host {
 	int (*state_put)(struct fl_store *, struct fl_str key, const void *, uint32_t len, char *err);
 	int (*state_del)(struct fl_store *, struct fl_str key, char *err);
 
-	/* Counters, in open(): fairlead_<name>_total with the stage's labels, and one more where label is not NULL. */
+	/* Counters, in open(): fairlead_<name>_total with the stage's labels, and one more where label is not NULL.
+	 * What is counted shows at the next commit. */
 	struct fl_meter *(*meter)(struct fl_ctx *, const char *name, const char *help, const char *label);
 	void (*count)(struct fl_meter *, struct fl_str label_value, uint64_t);
 
@@ -199,6 +200,9 @@ struct fl_host {
 	 * Pointers are valid until the next call of either. */
 	struct fl_str (*record)(struct fl_ctx *, struct fl_batch *, uint32_t i);
 	int (*each_field)(struct fl_ctx *, struct fl_batch *, uint32_t i, int (*see)(void *arg, const struct fl_cell *), void *arg);
+
+	/* count() with the event's key as the label's value, faster. */
+	void (*count_key)(struct fl_meter *, struct fl_batch *, uint32_t i, uint64_t);
 };
 
 /* ---- a plugin -------------------------------------------------------------------------------------------------- */

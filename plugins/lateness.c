@@ -103,10 +103,10 @@ static int by_key(struct self *self, struct fl_batch *b, char *err)
 			return -1;
 		if (is_late(mark, b->time[i], allow)) {
 			host->late(self->ctx, b, i, self->conf->to);
-			host->count(self->late, b->key[i], 1);
+			host->count_key(self->late, b, i, 1);
 		} else {
 			host->state_changed(self->store, mark, sizeof *mark);
-			host->count(self->on_time, b->key[i], 1);
+			host->count_key(self->on_time, b, i, 1);
 		}
 	}
 	return 0;
@@ -130,7 +130,7 @@ static int by_partition(struct self *self, struct fl_batch *b, char *err)
 		int late = is_late(&mark, b->time[i], self->conf->allow);
 		if (late)
 			host->late(self->ctx, b, i, self->conf->to);
-		host->count(late ? self->late : self->on_time, b->key[i], 1);
+		host->count_key(late ? self->late : self->on_time, b, i, 1);
 	}
 	if (memcmp(&mark, &was, sizeof mark) == 0)
 		return 0;

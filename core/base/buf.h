@@ -60,9 +60,29 @@ static inline struct fl_str fl_arena_copy(struct fl_arena *a, const char *p, siz
 
 /* Slices. */
 static inline struct fl_str fl_str(const char *s) { return (struct fl_str){s, (uint32_t)strlen(s)}; }
+/* Whether two texts are the same n bytes. Most that are compared are short, and a call costs more than they do. */
+static inline int fl_same(const char *a, const char *b, size_t n)
+{
+	uint64_t v, w, x, y;
+	uint32_t s, t, u, z;
+	if (n > 16)
+		return memcmp(a, b, n) == 0;
+	if (n >= 8) {
+		memcpy(&v, a, 8), memcpy(&w, b, 8);
+		memcpy(&x, a + n - 8, 8), memcpy(&y, b + n - 8, 8);
+		return v == w && x == y;
+	}
+	if (n >= 4) {
+		memcpy(&s, a, 4), memcpy(&t, b, 4);
+		memcpy(&u, a + n - 4, 4), memcpy(&z, b + n - 4, 4);
+		return s == t && u == z;
+	}
+	return !n || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
+
 static inline int fl_str_eq(struct fl_str a, struct fl_str b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+	return a.len == b.len && fl_same(a.p, b.p, a.len);
 }
 
 #endif

@@ -6,31 +6,11 @@
 #include <string.h>
 
 #include "../base/log.h"
-#include "../base/metric.h"
 #include "../event/header.h"
 #include "private.h"
 
 #define CTX_MAGIC 0xf1c7c7c7u
 #define SLOT_MAGIC 0xf1510751u
-#define METER_MAGIC 0xf1373737u
-#define MOST_LABELS 1000 /* values of one meter's own label; all further ones count as "other" */
-#define TABLE 2048       /* a power of two, at most half full */
-
-struct counted {
-	uint64_t hash;
-	char *value;
-	uint32_t len;
-	struct fl_metric *metric;
-};
-
-struct fl_meter {
-	uint32_t magic;
-	char *name, *help, *label, *labels;
-	struct fl_metric *plain, *other; /* without a label of its own; of the values over the limit */
-	struct counted *table;           /* [TABLE] by hash; NULL before the first */
-	uint32_t values;
-	struct fl_meter *next;
-};
 
 static struct fl_events *events_of(struct fl_ctx *ctx, struct fl_batch *b, uint32_t i)
 {
@@ -277,60 +257,24 @@ static int h_state_del(struct fl_store *s, struct fl_str key, char *err)
 static struct fl_meter *h_meter(struct fl_ctx *ctx, const char *name, const char *help, const char *label)
 {
 	FL_ASSERT(ctx->magic == CTX_MAGIC);
-	struct fl_meter *m = fl_alloc(sizeof *m);
-	*m = (struct fl_meter){.magic = METER_MAGIC, .next = ctx->meter};
-	m->name = fl_printf("fairlead_%s_total", name);
-	m->help = fl_strdup(help ? help : "");
-	m->labels = fl_strdup(ctx->labels);
-	m->label = label ? fl_strdup(label) : NULL;
-	if (!label)
-		m->plain = fl_metric_get(m->name, m->labels, m->help);
-	ctx->meter = m;
-	return m;
-}
-
-/* label="value" behind the stage's own labels, escaped as the text format of metrics has it. */
-static struct fl_metric *labelled(struct fl_meter *m, struct fl_str value)
-{
-	struct fl_buf b = {0};
-	fl_buf_printf(&b, "%s%s%s=\"", m->labels, m->labels[0] ? "," : "", m->label);
-	for (uint32_t i = 0; i < value.len; i++) {
-		char c = value.p[i];
-		if (c == '"' || c == '\\' || c == '\n')
-			fl_buf_byte(&b, '\\');
-		fl_buf_byte(&b, c == '\n' ? 'n' : c ? c : ' ');
-	}
-	fl_buf_add(&b, "\"", 2);
-	struct fl_metric *metric = fl_metric_get(m->name, b.p, m->help);
-	fl_buf_free(&b);
-	return metric;
-}
-
-static struct fl_metric *metric_of(struct fl_meter *m, struct fl_str value)
-{
-	uint64_t hash = fl_key_hash(value);
-	if (!m->table)
-		m->table = fl_alloc(TABLE * sizeof *m->table);
-	uint32_t at = (uint32_t)hash & (TABLE - 1);
-	struct counted *c;
-	for (; (c = &m->table[at])->metric; at = (at + 1) & (TABLE - 1))
-		if (c->hash == hash && c->len == value.len && memcmp(c->value, value.p, value.len) == 0)
-			return c->metric;
-	if (m->values == MOST_LABELS)
-		return m->other ? m->other : (m->other = labelled(m, fl_str("other")));
-	m->values++;
-	*c = (struct counted){hash, fl_alloc(value.len + 1), value.len, labelled(m, value)};
-	if (value.len)
-		memcpy(c->value, value.p, value.len);
-	return c->metric;
+	return ctx->meter = fl_meter_new(ctx->meter, name, help, label, ctx->labels);
 }
 
 static void h_count(struct fl_meter *m, struct fl_str value, uint64_t n)
 {
-	FL_ASSERT(m && m->magic == METER_MAGIC);
-	if (!value.p)
-		value = fl_str("");
-	fl_metric_add(m->plain ? m->plain : metric_of(m, value), n);
+	fl_meter_count(m, value.p ? value : fl_str(""), 0, n);
+}
+
+static void h_count_key(struct fl_meter *m, struct fl_batch *b, uint32_t i, uint64_t n)
+{
+	FL_ASSERT(i < b->n);
+	if (!b->key[i].p) {
+		fl_meter_count(m, fl_str(""), 0, n);
+		return;
+	}
+	if (i + 8 < b->n && b->hash[i + 8])
+		fl_meter_ahead(m, b->hash[i + 8]);
+	fl_meter_count(m, b->key[i], hash_of(b, i), n);
 }
 
 static const char *h_data_dir(struct fl_ctx *ctx)
@@ -366,6 +310,7 @@ const struct fl_host fl_host = {
 	.data_dir = h_data_dir,
 	.record = h_record,
 	.each_field = h_each_field,
+	.count_key = h_count_key,
 };
 
 /* ---- the ctx --------------------------------------------------------------------------------------------------- */
@@ -384,19 +329,6 @@ struct fl_ctx *fl_ctx_new(const struct fl_instance_conf *conf)
 	return ctx;
 }
 
-static void free_meter(struct fl_meter *m)
-{
-	for (uint32_t i = 0; m->table && i < TABLE; i++)
-		free(m->table[i].value);
-	free(m->table);
-	free(m->name);
-	free(m->help);
-	free(m->label);
-	free(m->labels);
-	m->magic = 0;
-	free(m);
-}
-
 void fl_ctx_free(struct fl_ctx *ctx)
 {
 	while (ctx->slot) {
@@ -406,11 +338,8 @@ void fl_ctx_free(struct fl_ctx *ctx)
 		slot->magic = 0;
 		free(slot);
 	}
-	while (ctx->meter) {
-		struct fl_meter *m = ctx->meter;
-		ctx->meter = m->next;
-		free_meter(m);
-	}
+	fl_meter_settle(ctx->meter);
+	fl_meter_free(ctx->meter);
 	fl_arena_free(&ctx->arena);
 	fl_arena_free(&ctx->texts);
 	fl_buf_free(&ctx->record);

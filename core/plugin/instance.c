@@ -110,6 +110,8 @@ int fl_instance_bind(struct fl_instance *in, struct fl_state *state, char *err)
 	return in->ctx->slot ? migrate(in, state, err) : 0;
 }
 
+void fl_instance_settle(struct fl_instance *in) { fl_meter_settle(in->ctx->meter); }
+
 int fl_instance_process(struct fl_instance *in, struct fl_events *ev, char *err)
 {
 	err[0] = 0;
@@ -160,5 +162,6 @@ int fl_instance_write(struct fl_instance *in, struct fl_events *ev, char *err)
 int fl_instance_flush(struct fl_instance *in, const struct fl_position *pos, uint32_t n, char *err)
 {
 	err[0] = 0;
+	fl_instance_settle(in);
 	return is_good(in, in->plugin->flush(in->self, pos, n, err), err);
 }

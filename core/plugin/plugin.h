@@ -67,6 +67,9 @@ void fl_instance_close(struct fl_instance *in); /* NULL is fine */
 /* Gives its stores what is behind them, before the first process() or read(), and migrates where the version differs. */
 int fl_instance_bind(struct fl_instance *in, struct fl_state *state, char *err);
 
+/* What it has counted since the last time becomes visible in the metrics; also done by flush and close. */
+void fl_instance_settle(struct fl_instance *in);
+
 /* The calls, with ctx set up for the batch; errors have the stage's name in front. ev takes what is emitted. */
 int fl_instance_process(struct fl_instance *in, struct fl_events *ev, char *err);
 int fl_instance_tick(struct fl_instance *in, struct fl_events *ev, double now, char *err);

@@ -285,7 +285,10 @@ int fl_line_tick(struct fl_line *line, struct fl_task *t, struct fl_output *out,
 void fl_task_flush(struct fl_task *t)
 {
 	char err[FL_ERRLEN];
-	for (uint32_t k = 0; k < t->line->flow->is->stages; k++)
-		if (t->stage[k].script && fl_script_flush(t->stage[k].script, err) < 0)
+	for (uint32_t k = 0; k < t->line->flow->is->stages; k++) {
+		if (t->stage[k].instance)
+			fl_instance_settle(t->stage[k].instance);
+		else if (t->stage[k].script && fl_script_flush(t->stage[k].script, err) < 0)
 			fl_log(FL_ERROR, t->line->flow->who, "%s", err);
+	}
 }

@@ -47,29 +47,9 @@ static inline struct fl_str fl_entry_key(const struct fl_entry *e)
 	return (struct fl_str){(const char *)e - e->key_len, e->key_len};
 }
 
-/* Keys are short, and a call for a few bytes costs more than they do. */
 static inline int fl_entry_is(const struct fl_entry *e, struct fl_str key)
 {
-	const char *p = (const char *)e - key.len;
-	uint64_t a, b, c, d;
-	uint32_t s, t;
-	if (e->key_len != key.len)
-		return 0;
-	if (key.len > 16)
-		return memcmp(p, key.p, key.len) == 0;
-	if (key.len >= 8) {
-		memcpy(&a, p, 8), memcpy(&b, key.p, 8);
-		memcpy(&c, p + key.len - 8, 8), memcpy(&d, key.p + key.len - 8, 8);
-		return a == b && c == d;
-	}
-	if (key.len >= 4) {
-		memcpy(&s, p, 4), memcpy(&t, key.p, 4);
-		if (s != t)
-			return 0;
-		memcpy(&s, p + key.len - 4, 4), memcpy(&t, key.p + key.len - 4, 4);
-		return s == t;
-	}
-	return !key.len || (p[0] == key.p[0] && p[key.len / 2] == key.p[key.len / 2] && p[key.len - 1] == key.p[key.len - 1]);
+	return e->key_len == key.len && fl_same((const char *)e - key.len, key.p, key.len);
 }
 
 static inline struct fl_entry *fl_overlay_find(const struct fl_overlay *ov, struct fl_str key, uint64_t hash)

@@ -241,11 +241,13 @@ static void counters_have_labels(void **state)
 	set_up(&r);
 	uint64_t before = fl_metric_sum("fairlead_worked_total", NULL), boats = fl_metric_sum("fairlead_worked_by_key_total", "key=\"boat-1\"");
 	struct fl_instance *in = run(&r, "drop");
+	fl_instance_settle(in);
 	assert_int_equal(fl_metric_sum("fairlead_worked_total", "app=\"app\",stage=\"work\"") - before, 3);
 	assert_int_equal(fl_metric_sum("fairlead_worked_by_key_total", "key=\"boat-1\"") - boats, 2);
 	const char *const odd[] = {"a\"b\\c\nd"};
 	load(&r, odd, 1);
 	assert_int_equal(fl_instance_process(in, r.ev, r.err), 0);
+	fl_instance_settle(in);
 	assert_int_equal(fl_metric_sum("fairlead_worked_by_key_total", "key=\"a\\\"b\\\\c\\nd\""), 1);
 	fl_instance_close(in);
 	tear_down(&r);
@@ -264,6 +266,7 @@ static void counters_of_too_many_keys_count_as_other(void **state)
 		load(&r, keys, 1);
 		assert_int_equal(fl_instance_process(in, r.ev, r.err), 0);
 	}
+	fl_instance_settle(in);
 	assert_true(fl_metric_sum("fairlead_worked_by_key_total", "key=\"other\"") >= 500);
 	assert_int_equal(fl_metric_sum("fairlead_worked_by_key_total", "key=\"many-1499\""), 0);
 	fl_instance_close(in);

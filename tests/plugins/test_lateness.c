@@ -183,6 +183,7 @@ static void test_both_are_counted_by_key(void **arg)
 	late(&s, 1, "counted");
 	late(&s, 2, "counted");
 	late(&s, 2, "counted");
+	fl_instance_settle(s.in);
 	assert_int_equal(fl_metric_sum("fairlead_lateness_on_time_total", "key=\"counted\""), 2);
 	assert_int_equal(fl_metric_sum("fairlead_lateness_late_total", "key=\"counted\""), 1);
 	stage_end(&s);
