@@ -7,8 +7,8 @@ stream "late_sensor_data" { }
 
 pipeline "enrich" {
   from = raw,
-  script "lateness.lua",
-  script "speed.lua" { span = 5, least = 1 },
+  script "transforms/lateness.lua" { allow = 0, to = "late_sensor_data" },
+  script "transforms/speed.lua" { x = "x", y = "y", span = 5, least = 1 },
   script "transforms/enrich.lua",
   to = enriched,
 }
