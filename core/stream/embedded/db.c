@@ -12,8 +12,7 @@ static const char *const text[SQL_COUNT] = {
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_VERSION] = "PRAGMA data_version",
 	[SQL_APPEND] = "INSERT INTO batch(id, n, time, total, bytes) VALUES(?, ?, ?, ?, ?)",
-	[SQL_POSITION_SET] = "INSERT INTO position(reader, part, next) VALUES(?, ?, ?)"
-	                     " ON CONFLICT DO UPDATE SET next = excluded.next",
+	[SQL_POSITION_SET] = "INSERT INTO position(reader, part, next) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
 	[SQL_POSITION] = "SELECT next FROM position WHERE reader = ? AND part = ?",
 	[SQL_PART] = "SELECT next, mark, first FROM part WHERE id = ?",
 	[SQL_LAST] = "SELECT id, n, total FROM batch WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1",
