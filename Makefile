@@ -82,7 +82,7 @@ $(BUILD)/%.so: %.c core/fairlead.h $(BUILD)/flags
 # Unit tests: one program a file, with cmocka. Bench programs need no cmocka, fuzzers bring their own main().
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libfairlead.a
 	@mkdir -p $(@D); echo "  TEST $<"
-	@$(CC) $(CFLAGS_ALL) -Wno-missing-prototypes -Icore -DBUILD='"$(BUILD)"' -rdynamic -c -o $@.o $<
+	@$(CC) $(CFLAGS_ALL) -Wno-missing-prototypes -Icore -DBUILD='"$(BUILD)"' -c -o $@.o $<
 	@$(CXX) -rdynamic $(SAN) -pthread -o $@ $@.o $(WHOLE) $(TEST_LIBS) $(LIBS) $(LDFLAGS)
 $(TESTS): TEST_LIBS := -lcmocka
 $(FUZZ): TEST_LIBS := -fsanitize=fuzzer
