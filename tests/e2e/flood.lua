@@ -1,5 +1,5 @@
 -- The end-to-end tests' yachts: every call gives one reading of each boat, with a number that counts through all of
--- them and through every restart; each boat's twentieth reading is five seconds old, as from a phone that was out of reach.
+-- them and through every restart; each boat's twentieth reading is five seconds old, as from a phone out of reach.
 local kept = state "flood"
 local boats
 
