@@ -29,7 +29,8 @@ local function make(name, ttl)
 
 	local function load(k)
 		if #k > 480 or #k == 0 then raise("a key of a store has 1 to 480 bytes; this one has " .. #k) end
-		local kind, v = fn_load(sh, id, k, #k)
+		local v
+		local kind = fn_load(sh, id, k, #k)
 		if kind == 0 then
 			v = GONE
 		elseif kind == 1 then
