@@ -81,7 +81,7 @@ for line in open(sys.argv[1]):
     m = json.loads(line)
     assert list(m) == ["stream", "partition", "offset", "time", "key", "headers", "value"], m
     assert m["stream"] == "raw_sensor_data" and isinstance(m["value"], (dict, str)), m' "$work/out"
-read_stream enriched_data --from end --follow >"$work/followed" 2>/dev/null &
+"$F" tail "$conf" enriched_data "${D[@]}" --from end --follow >"$work/followed" 2>/dev/null &
 follower=$!
 check 'tail --follow shows what comes' wait_for "$patience" test -s "$work/followed"
 kill $follower
