@@ -34,17 +34,7 @@ struct inverses {
 };
 constexpr inverses INVERSE;
 
-constexpr uint64_t TEN[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
-
-// The parts of a JSON number's text.
-struct parts {
-	uint64_t mantissa;   // all digits, modulo 2^64
-	const char *lead;    // the first digit
-	uint32_t whole;      // digits before the point
-	uint32_t fraction;   // and behind it
-	int64_t exponent;    // as written
-	bool negative, integer;
-};
+constexpr uint64_t TEN[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
 
 inline bool digit(const char *s, const char *end)
 {
@@ -72,6 +62,73 @@ inline bool eight(uint64_t w, uint64_t *v)
 	return true;
 }
 
+// mantissa / 10^k for a mantissa that is exact and not 0. The product with the cut-off inverse is too small, but by less
+// than two units of its upper word; false where those two decide how the double is rounded (one of a thousand texts).
+inline bool divide(uint64_t mantissa, uint32_t k, double *d)
+{
+	int zeros = __builtin_clzll(mantissa);
+	uint64_t product = (uint64_t)(((unsigned __int128)(mantissa << zeros) * INVERSE.of[k].digits) >> 64);
+	int below = 10 + (int)(product >> 63); // bits that a double has no room for
+	uint64_t rest = product & (((uint64_t)1 << below) - 1), half = (uint64_t)1 << (below - 1);
+	if (rest == half || rest == half - 1)
+		return false;
+	uint64_t kept = (product >> below) + (rest > half);
+	uint64_t scale = (uint64_t)(1023 + 64 + below - zeros - INVERSE.of[k].scale) << 52;
+	double power;
+	std::memcpy(&power, &scale, sizeof power);
+	*d = (double)kept * power;
+	return true;
+}
+
+// A number as most are written: up to 15 digits, or digits and a point and up to 16 more, 19 in all. False: it is
+// another one, or none. The digits behind the point are taken as eight and the rest, and the rest, whatever its number,
+// as eight with zeros put over what stands before it: loops of an unsteady length cost more than all of this.
+inline bool plain(const char *p, const char *end, double *d)
+{
+	bool negative = p < end && *p == '-';
+	const char *lead = p + negative, *s = lead;
+	uint64_t m = 0, v;
+	if (end - s > 8 && eight(word(s), &m))
+		s += 8;
+	for (; digit(s, end); s++)
+		m = m * 10 + (uint64_t)(*s - '0');
+	int64_t whole = s - lead, rest = end - s - 1;
+	if (whole == 0 || (whole > 1 && *lead == '0') || whole > 15)
+		return false;
+	if (rest < 0) {
+		*d = negative ? -(double)m : (double)m;
+		return true;
+	}
+	if (*s != '.' || rest == 0 || rest > 16 || whole + rest > 19 || end - p < 8)
+		return false;
+	uint32_t k = (uint32_t)rest;
+	if (rest > 8) {
+		if (!eight(word(s + 1), &v))
+			return false;
+		m = m * TEN[8] + v;
+		rest -= 8;
+	}
+	uint64_t before = ~(uint64_t)0 >> 4 * rest >> 4 * rest; // by 64 at most, in two steps
+	if (!eight((word(end - 8) & ~before) | (0x3030303030303030 & before), &v))
+		return false;
+	m = m * TEN[rest] + v;
+	double quotient;
+	if (m == 0 || !divide(m, k, &quotient))
+		return false;
+	*d = negative ? -quotient : quotient;
+	return true;
+}
+
+// The parts of a JSON number's text.
+struct parts {
+	uint64_t mantissa;   // all digits, modulo 2^64
+	const char *lead;    // the first digit
+	uint32_t whole;      // digits before the point
+	uint32_t fraction;   // and behind it
+	int64_t exponent;    // as written
+	bool negative, integer;
+};
+
 inline const char *digits(const char *s, const char *end, uint64_t *mantissa)
 {
 	for (uint64_t v; end - s >= 8 && eight(word(s), &v); s += 8)
@@ -79,23 +136,6 @@ inline const char *digits(const char *s, const char *end, uint64_t *mantissa)
 	while (digit(s, end))
 		*mantissa = *mantissa * 10 + (uint64_t)(*s++ - '0');
 	return s;
-}
-
-// Digits that mostly go on to the end. wide: eight characters before it can be read, so that the last few, whatever
-// their number, are eight with zeros put over those before them.
-inline const char *fraction(const char *s, const char *end, bool wide, uint64_t *mantissa)
-{
-	uint64_t v;
-	for (; end - s >= 8 && eight(word(s), &v); s += 8)
-		*mantissa = *mantissa * 100000000 + v;
-	if (wide && s < end && end - s < 8) {
-		uint64_t before = ~(uint64_t)0 >> 8 * (end - s);
-		if (eight((word(end - 8) & ~before) | (0x3030303030303030 & before), &v)) {
-			*mantissa = *mantissa * TEN[end - s] + v;
-			return end;
-		}
-	}
-	return digits(s, end, mantissa);
 }
 
 // Takes a JSON number's text apart; false where it is none.
@@ -112,7 +152,7 @@ inline bool split(const char *s, const char *end, parts *n)
 	n->integer = s == end;
 	if (s < end && *s == '.') {
 		const char *point = s++;
-		s = fraction(s, end, end - n->lead >= 8, &n->mantissa);
+		s = digits(s, end, &n->mantissa);
 		n->fraction = (uint32_t)(s - point - 1);
 		if (n->fraction == 0)
 			return false;
@@ -157,24 +197,6 @@ int nearest(const char *p, uint32_t len, const parts &n, double *d)
 	return 1;
 }
 
-// mantissa / 10^k for a mantissa that is exact and not 0. The product with the cut-off inverse is too small, but by less
-// than two units of its upper word; false where those two decide how the double is rounded (one of a thousand texts).
-inline bool divide(uint64_t mantissa, uint32_t k, double *d)
-{
-	int zeros = __builtin_clzll(mantissa);
-	uint64_t product = (uint64_t)(((unsigned __int128)(mantissa << zeros) * INVERSE.of[k].digits) >> 64);
-	int below = 10 + (int)(product >> 63); // bits that a double has no room for
-	uint64_t rest = product & (((uint64_t)1 << below) - 1), half = (uint64_t)1 << (below - 1);
-	if (rest == half || rest == half - 1)
-		return false;
-	uint64_t kept = (product >> below) + (rest > half);
-	uint64_t scale = (uint64_t)(1023 + 64 + below - zeros - INVERSE.of[k].scale) << 52;
-	double power;
-	std::memcpy(&power, &scale, sizeof power);
-	*d = (double)kept * power;
-	return true;
-}
-
 // An integer beyond 2^53. 2: it fits 64 bits.
 int big(const char *p, uint32_t len, const parts &n, double *d, int64_t *i, int *is_unsigned)
 {
@@ -200,18 +222,19 @@ int big(const char *p, uint32_t len, const parts &n, double *d, int64_t *i, int 
 extern "C" int fl_number_read(const char *p, uint32_t len, double *d, int64_t *i, int *is_unsigned)
 {
 	parts n;
+	if (plain(p, p + len, d))
+		return 1;
 	if (!split(p, p + len, &n))
 		return 0;
-	bool whole = n.whole + (uint64_t)n.fraction <= 19; // all digits are in the mantissa
-	bool exact = whole && n.mantissa <= (uint64_t)1 << 53;
+	uint64_t count = (uint64_t)n.whole + n.fraction;
+	bool exact = count <= 19 && n.mantissa <= (uint64_t)1 << 53;
 	if (n.integer && !exact)
 		return big(p, len, n, d, i, is_unsigned);
 	int64_t e = n.exponent - n.fraction;
-	double v;
-	if (exact && e >= -22 && e <= 22)
-		v = e < 0 ? (double)n.mantissa / POWER[-e] : (double)n.mantissa * POWER[e];
-	else if (!whole || e >= 0 || e <= -(int64_t)INVERSES || !n.mantissa || !divide(n.mantissa, (uint32_t)-e, &v))
+	if (!exact || e < -22 || e > 22)
 		return nearest(p, len, n, d);
+	double v = (double)n.mantissa;
+	v = e < 0 ? v / POWER[-e] : v * POWER[e];
 	*d = n.negative ? -v : v;
 	return 1;
 }

@@ -37,21 +37,29 @@ static void load_made(struct fl_line *line, struct fl_events *ev)
 	}
 }
 
+/* Key and time of a record are those of its stream's fields, which may be others than the input's, or changed. */
+static void key_and_time(struct fl_line *line, struct fl_events *ev, uint32_t i, uint32_t to, struct fl_record *r)
+{
+	const struct fl_plan_stream *s = &line->flow->plan->stream[to];
+	uint32_t key = line->flow->key[to], time = line->flow->time[to];
+	if (ev->b.route[i]) { /* to any stream, whose fields nobody may have asked for yet */
+		key = s->key ? fl_events_column(ev, fl_str(s->key)) : FL_NO_FIELD;
+		time = s->time.field ? fl_events_column(ev, fl_str(s->time.field)) : FL_NO_FIELD;
+	}
+	if (s->key && r->value.p)
+		r->key = fl_events_key(ev, key, i);
+	if (s->time.field)
+		fl_time_of_cell(ev, &s->time, time, i, &r->time);
+}
+
 static void write_event(struct fl_line *line, struct fl_events *ev, uint32_t i, struct fl_output *out)
 {
 	struct fl_flow *f = line->flow;
 	uint32_t to = ev->b.route[i] ? ev->b.route[i] - 1u : f->is->to;
 	const struct fl_plan_stream *s = &f->plan->stream[to];
-	uint32_t key = f->key[to], time = f->time[to];
-	if (ev->b.route[i]) { /* to any stream, whose fields nobody may have asked for yet */
-		key = s->key ? fl_events_column(ev, fl_str(s->key)) : FL_NO_FIELD;
-		time = s->time.field ? fl_events_column(ev, fl_str(s->time.field)) : FL_NO_FIELD;
-	}
 	struct fl_record r = {ev->b.time[i], ev->b.key[i], ev->b.headers[i], ev->b.value[i]};
-	if (s->key && r.value.p)
-		r.key = fl_events_key(ev, key, i);
-	if (s->time.field)
-		fl_time_of_cell(ev, &s->time, time, i, &r.time);
+	if (!fl_output_only_values(out))
+		key_and_time(line, ev, i, to, &r);
 	struct fl_out_mark m;
 	char err[FL_ERRLEN];
 	struct fl_buf *b = fl_output_begin(out, &m, to, &r);

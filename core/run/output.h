@@ -43,6 +43,9 @@ struct fl_buf *fl_output_begin(struct fl_output *out, struct fl_out_mark *m, uin
 void fl_output_end(struct fl_output *out, struct fl_out_mark *m);
 void fl_output_cancel(struct fl_output *out, struct fl_out_mark *m);
 
+/* Whether nobody looks at the keys and times of records. */
+static inline int fl_output_only_values(const struct fl_output *out) { return out->printer && !out->printer->streams; }
+
 /* A whole record; where its key or (time 0) time is missing the stream's fields give them. */
 void fl_output_raw(struct fl_output *out, uint32_t stream, struct fl_record r);
 
