@@ -10,6 +10,7 @@
 #include "json_string.h"
 #include "number.h"
 
+#define PIECE 16384u /* bytes that are indexed at once: they and their tokens stay in the nearest cache */
 #define SLOTS (2 * FL_COLUMNS_MAX)
 #define SEEN (sizeof((struct fl_decoder *)0)->seen / sizeof(struct fl_json_seen))
 
@@ -28,6 +29,7 @@ static void json_close(struct fl_decoder *d)
 		return;
 	fl_index_free(d->index);
 	fl_buf_free(&d->scratch);
+	fl_buf_free(&d->joined);
 	free(d);
 }
 
@@ -107,8 +109,7 @@ inline int32_t fl_json_column(struct fl_decoder *d, const struct fl_events *ev, 
 
 inline int fl_json_open(struct fl_decoder *d, struct fl_str record, struct fl_members *m)
 {
-	m->p = record.p;
-	m->depth = d->limits.depth;
+	*m = (struct fl_members){.p = record.p, .end = record.len, .depth = d->limits.depth};
 	if (fl_index_text(d->index, record.p, record.len, &m->at, &m->n) < 0)
 		return -1;
 	return fl_members_open(m) ? 0 : -1;
@@ -178,27 +179,26 @@ static inline enum read read_value(struct fl_decoder *d, struct fl_events *ev, s
 	return fl_json_check(c->str[i], d->limits.depth - 1, err) < 0 ? UNREADABLE : READ;
 }
 
-/* Columns from..to of record i; *bad is the member that could not be read. */
-static enum read read_record(struct fl_decoder *d, struct fl_events *ev, uint32_t i, uint32_t from, uint32_t to,
-	struct fl_member *bad)
+/* Columns from..to of record i, whose members m is at; they count from `start`, where the record begins in m's text.
+ * *bad is the member that could not be read, counted from the record's beginning. */
+static enum read read_members(struct fl_decoder *d, struct fl_events *ev, uint32_t i, struct fl_members *m, uint32_t start,
+	uint32_t from, uint32_t to, struct fl_member *bad)
 {
-	struct fl_members m;
 	struct fl_member f;
-	if (fl_json_open(d, ev->b.value[i], &m) < 0)
-		return MALFORMED;
+	const char *record = ev->b.value[i].p;
 	int more;
-	for (uint32_t position = 0; (more = fl_members_next(&m, &f)) > 0; position++) {
-		int32_t col = fl_json_column(d, ev, (struct fl_str){m.p + f.key, f.key_end - f.key}, position);
+	for (uint32_t position = 0; (more = fl_members_next(m, &f)) > 0; position++) {
+		int32_t col = fl_json_column(d, ev, (struct fl_str){m->p + f.key, f.key_end - f.key}, position);
 		if (col < 0)
 			return MALFORMED;
 		if ((uint32_t)col - from >= to - from)
 			continue;
 		struct fl_column *c = ev->b.column[col];
-		c->at[i] = f.value;
+		c->at[i] = f.value - start;
 		c->len[i] = f.value_end - f.value;
-		enum read r = read_value(d, ev, c, i, m.p + f.value, c->len[i]);
+		enum read r = read_value(d, ev, c, i, record + c->at[i], c->len[i]);
 		if (r != READ) {
-			*bad = f;
+			*bad = (struct fl_member){f.key - start, f.key_end - start, f.value - start, f.value_end - start};
 			return r;
 		}
 	}
@@ -237,30 +237,86 @@ static void forget(struct fl_events *ev, uint32_t i, uint32_t from, uint32_t to)
 	}
 }
 
-static void json_decode(struct fl_decoder *d, struct fl_events *ev, uint32_t from, uint32_t to)
+/* Whether record i is to be read; one that is too long is rejected. */
+static int is_due(struct fl_decoder *d, struct fl_events *ev, uint32_t i)
 {
 	char text[FL_ERRLEN];
-	if (d->columns != ev->b.columns)
-		learn(d, ev);
-	for (uint32_t i = 0; i < ev->b.n; i++) {
+	struct fl_str record = ev->b.value[i];
+	if (ev->b.outcome[i] != FL_PASS || !record.p)
+		return 0;
+	if (record.len <= d->limits.record)
+		return 1;
+	snprintf(text, sizeof text, "the record has %u bytes; %u are allowed (limit \"record\")", record.len, d->limits.record);
+	reject(ev, i, text);
+	return 0;
+}
+
+/* The records from first on that are indexed as one text, with a line feed between them: up to the returned one, and
+ * where they don't stand in memory like that, they are copied. */
+static uint32_t join(struct fl_decoder *d, struct fl_events *ev, uint32_t first, struct fl_str *text)
+{
+	const struct fl_str *v = ev->b.value;
+	uint32_t end = first + 1, size = v[first].len;
+	int apart = 0;
+	for (; end < ev->b.n && size + v[end].len < PIECE && is_due(d, ev, end); end++) {
+		apart |= v[end].p != v[end - 1].p + v[end - 1].len + 1 || v[end].p[-1] != '\n';
+		size += 1 + v[end].len;
+	}
+	*text = (struct fl_str){v[first].p, size};
+	if (!apart)
+		return end;
+	d->joined.len = 0;
+	fl_buf_room(&d->joined, size + 1 + FL_PAD);
+	for (uint32_t i = first; i < end; i++) {
+		fl_buf_add(&d->joined, v[i].p, v[i].len);
+		fl_buf_byte(&d->joined, '\n');
+	}
+	text->p = d->joined.p;
+	return end;
+}
+
+/* Records first to end, which stand in text. A line feed in a string is an error of the index, so that nothing of a
+ * record with half a string gets into the next; then each is indexed alone. */
+static void decode_joined(struct fl_decoder *d, struct fl_events *ev, uint32_t first, uint32_t end, struct fl_str text,
+	uint32_t from, uint32_t to)
+{
+	struct fl_members all = {.p = text.p, .depth = d->limits.depth};
+	int indexed = fl_index_text(d->index, text.p, text.len, &all.at, &all.n) == 0;
+	uint32_t start = 0;
+	char err[FL_ERRLEN];
+	for (uint32_t i = first; i < end; i++) {
 		struct fl_str record = ev->b.value[i];
 		struct fl_member bad = {0};
-		if (ev->b.outcome[i] != FL_PASS || !record.p)
-			continue;
-		enum read r = READ;
-		if (record.len > d->limits.record) {
-			snprintf(text, sizeof text, "the record has %u bytes; %u are allowed (limit \"record\")", record.len,
-				d->limits.record);
-			reject(ev, i, text);
-		} else if (d->limits.full && from == 0 && fl_json_check(record, d->limits.depth, text) < 0) {
+		struct fl_members one, *m = indexed ? &all : &one;
+		enum read r = MALFORMED;
+		all.end = start + record.len;
+		if (indexed ? fl_members_open(&all) : fl_json_open(d, record, &one) == 0)
+			r = read_members(d, ev, i, m, indexed ? start : 0, from, to, &bad);
+		if (r == READ && d->limits.full && from == 0 && fl_json_check(record, d->limits.depth, err) < 0)
 			r = MALFORMED;
-		} else {
-			r = read_record(d, ev, i, from, to, &bad);
-		}
 		if (r != READ) {
 			explain(d, ev, i, r, &bad);
 			forget(ev, i, from, to);
 		}
+		start += record.len + 1;
+		while (indexed && all.k < all.n && all.at[all.k] < start)
+			all.k++;
+	}
+}
+
+static void json_decode(struct fl_decoder *d, struct fl_events *ev, uint32_t from, uint32_t to)
+{
+	if (d->columns != ev->b.columns)
+		learn(d, ev);
+	for (uint32_t i = 0; i < ev->b.n;) {
+		struct fl_str text;
+		if (!is_due(d, ev, i)) {
+			i++;
+			continue;
+		}
+		uint32_t end = join(d, ev, i, &text);
+		decode_joined(d, ev, i, end, text, from, to);
+		i = end;
 	}
 }
 

@@ -22,9 +22,10 @@ struct fl_decoder {
 	uint16_t slot[2 * FL_COLUMNS_MAX];     /* columns by the hash of their names */
 	struct fl_json_seen seen[64];
 	struct fl_buf scratch;
+	struct fl_buf joined;                  /* records one behind the other, to be indexed at once */
 };
 
-/* The tokens of record i, ready to walk through its members. -1: it is not an object. */
+/* The tokens of a record, ready to walk through its members. -1: it is not an object. */
 int fl_json_open(struct fl_decoder *d, struct fl_str record, struct fl_members *m);
 
 /* The column of the member's key, FL_NO_COLUMN where nobody named it. -1: the key has a bad escape. */
