@@ -151,6 +151,7 @@ int fl_script_raised(struct fl_script *sc, char *err); /* what the last call rai
 /* scripttask.c */
 int fl_script_enter(struct fl_script_task *t, enum fl_phase phase, char *err); /* its state is the one that is seen */
 int fl_script_save(struct fl_script *sc, int drop, int only_ttl);             /* the present task's flush */
+int fl_script_unsaved(struct fl_script *sc, char *err);                       /* what to do where that failed */
 int fl_script_spent(const struct fl_script *sc);                              /* the memory ran out */
 int fl_script_again(struct fl_script *sc, char *err);
 

@@ -81,15 +81,15 @@ local function make(name, ttl)
 				end
 			end
 		end
-		local n = changes
-		changes = 0
-		for at = 1, n do
+		for at = 1, changes do -- one that failed half way goes on where it was
 			local k = order[at]
-			order[at] = nil
-			dirty[k] = nil
-			local v = values[k]
-			if v == GONE then host.delete(id, k) else host.put(id, k, v) end
+			if k ~= nil then
+				local v = values[k]
+				if v == GONE then host.delete(id, k) else host.put(id, k, v) end
+				order[at], dirty[k] = nil, nil
+			end
 		end
+		changes = 0
 	end
 
 	function store.undo()

@@ -21,12 +21,15 @@ static int tidy(struct fl_script_task *t, char *err)
 	struct fl_script *sc = t->sc;
 	set_pause(sc);
 	if (sc->ttl && fl_script_save(sc, 1, 1) < 0)
-		return fl_script_raised(sc, err);
+		return fl_script_unsaved(sc, err);
 	if (sc->sh.cached < CACHED_MAX && sc->used < sc->cap / 4 * 3)
 		return 0;
-	for (struct fl_script_task *each = sc->tasks; each && sc->stores; each = each->next)
-		if (fl_script_enter(each, FL_PHASE_CALL, err) < 0 || fl_script_save(sc, 1, 0) < 0)
-			return fl_script_raised(sc, err);
+	for (struct fl_script_task *each = sc->tasks; each && sc->stores; each = each->next) {
+		if (fl_script_enter(each, FL_PHASE_CALL, err) < 0)
+			return -1;
+		if (fl_script_save(sc, 1, 0) < 0)
+			return fl_script_unsaved(sc, err);
+	}
 	sc->sh.cached = 0;
 	lua_gc(sc->L, LUA_GCCOLLECT, 0);
 	return 0;
@@ -38,11 +41,35 @@ static void reject(struct fl_script *sc, uint32_t row)
 	fl_events_reject(sc->ev, row, sc->conf.name, fl_str(sc->at), (struct fl_str){sc->text.p, (uint32_t)sc->text.len});
 }
 
+/* Lua raised: the event that it was at is rejected, and *from is the next one. Where it was at none, it ran out of memory
+ * before the first, which a new state helps against, once. -1: the script can't go on. */
+static int settle(struct fl_script *sc, uint32_t *from, int *failed, char *err)
+{
+	struct fl_events *ev = sc->ev;
+	int32_t row = sc->sh.row;
+	if (row < 0 && (!fl_script_spent(sc) || *failed < 0))
+		return fl_script_raised(sc, err);
+	if (row >= 0) {
+		fl_luacell_undo(sc);
+		reject(sc, (uint32_t)row);
+		*from = (uint32_t)row + 1;
+	}
+	*failed = 1;
+	if (!fl_script_spent(sc))
+		return 0;
+	if (fl_script_again(sc, err) < 0)
+		return -1;
+	sc->ev = ev;
+	fl_luacell_batch(sc);
+	*failed = row < 0 ? -1 : 0;
+	return 0;
+}
+
 int fl_script_process(struct fl_script_task *t, struct fl_events *ev, char *err)
 {
 	struct fl_script *sc = t->sc;
 	uint32_t from = 0;
-	int failed = 0;
+	int failed = 0; /* 1: the call before raised, and Lua undoes it; -1: in a new state at its first event */
 	if (!(sc->has & (FL_HAS_TRANSFORM | FL_HAS_ROUTE)) || ev->b.n == 0)
 		return 0;
 	if (fl_script_enter(t, FL_PHASE_EVENTS, err) < 0)
@@ -53,23 +80,11 @@ int fl_script_process(struct fl_script_task *t, struct fl_events *ev, char *err)
 		sc->sh.row = -1;
 		lua_rawgeti(sc->L, LUA_REGISTRYINDEX, sc->run);
 		lua_pushnumber(sc->L, from);
-		lua_pushboolean(sc->L, failed);
+		lua_pushboolean(sc->L, failed > 0);
 		if (fl_lua_call(sc, 2, 0) == 0)
 			break;
-		int32_t row = sc->sh.row;
-		if (row < 0) /* not the script's doing: nothing of an event was run */
-			return fl_script_raised(sc, err);
-		fl_luacell_undo(sc);
-		reject(sc, (uint32_t)row);
-		from = (uint32_t)row + 1;
-		failed = 1;
-		if (fl_script_spent(sc)) {
-			if (fl_script_again(sc, err) < 0)
-				return -1;
-			sc->ev = ev;
-			fl_luacell_batch(sc);
-			failed = 0;
-		}
+		if (settle(sc, &from, &failed, err) < 0)
+			return -1;
 	}
 	return tidy(t, err);
 }

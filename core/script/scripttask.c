@@ -87,8 +87,8 @@ int fl_script_flush(struct fl_script_task *t, char *err)
 	if (fl_script_enter(t, FL_PHASE_CALL, err) < 0)
 		return -1;
 	sc->unwritten.len = 0;
-	if (fl_script_save(sc, 0, 0) < 0)
-		return fl_script_raised(sc, err);
+	if (fl_script_save(sc, 0, 0) < 0 && fl_script_unsaved(sc, err) < 0)
+		return -1;
 	if (sc->unwritten.len)
 		return fl_err(err, "%s: %.*s", sc->conf.name, (int)sc->unwritten.len, sc->unwritten.p);
 	return 0;
@@ -127,4 +127,9 @@ int fl_script_again(struct fl_script *sc, char *err)
 		return -1;
 	}
 	return now ? fl_script_enter(now, FL_PHASE_EVENTS, err) : 0;
+}
+
+int fl_script_unsaved(struct fl_script *sc, char *err)
+{
+	return fl_script_spent(sc) ? fl_script_again(sc, err) : fl_script_raised(sc, err);
 }

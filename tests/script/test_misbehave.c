@@ -2,6 +2,8 @@
  * batch go on, and so does the script. Small fuel and memory keep it quick. */
 #include "script_helper.h"
 
+#include <pthread.h>
+
 struct wrong {
 	const char *name, *text, *at, *says;
 	size_t memory;
@@ -150,6 +152,55 @@ static void test_memory_keeps_state(void **state)
 	bed_close(&b);
 }
 
+/* A script that keeps more and more in its variables starts again now and then, costs an event each time, and goes on. */
+static void test_leaks(void **state)
+{
+	struct bed b;
+	uint32_t rejected = 0, len;
+	(void)state;
+	bed_new(&b, "local s, leak = state 's', {}\nfunction transform(e, m)\nleak[#leak + 1] = { m.offset, tostring(m.offset) }\n"
+		"s:put('n', (s:get 'n' or 0) + 1)\ns:put('k' .. m.offset, { 1, 2, 3 })\nend");
+	b.conf.memory = 3 << 20;
+	assert_int_equal(bed_open(&b), 0);
+	for (int k = 0; k < 200; k++) {
+		if (bed_run(&b, 300, "{}") < 0)
+			fail_msg("%s", b.err);
+		rejected += b.ev->whys;
+		if (b.ev->whys)
+			assert_true(str_has(b.ev->why[0].text, "not enough memory"));
+		if (k % 7 == 0 && fl_script_flush(b.t, b.err) < 0)
+			fail_msg("%s", b.err);
+	}
+	assert_true(rejected > 1 && rejected < 200);
+	assert_int_equal(fl_script_flush(b.t, b.err), 0);
+	struct fl_store *s = fl_state_store(b.st, "p.s", 0, b.err);
+	const char *n = fl_store_get(s, fl_str("n"), fl_key_hash(fl_str("n")), &len);
+	char want[16];
+	assert_int_equal(snprintf(want, sizeof want, "%u", 200 * 300 - rejected), len);
+	assert_memory_equal(n, want, len);
+	bed_close(&b);
+}
+
+/* Opened on one thread, used on another. */
+static void *open_bed(void *bed)
+{
+	struct bed *b = bed;
+	bed_up(b, "local n = 0\nfunction transform(e) n = n + e.x e.n = n end");
+	return NULL;
+}
+
+static void test_other_thread(void **state)
+{
+	struct bed b;
+	pthread_t thread;
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, open_bed, &b), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(bed_run(&b, 500, "{\"x\":1}"), 0);
+	assert_string_equal(bed_out(&b, 499), "{\"x\":1,\"n\":500}");
+	bed_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +208,8 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_memory_keeps_state),
+		cmocka_unit_test(test_leaks),
+		cmocka_unit_test(test_other_thread),
 	};
 	return cmocka_run_group_tests_name("misbehave", tests, NULL, NULL);
 }
