@@ -3,6 +3,7 @@
 #ifndef FL_SCRIPT_INNER_H
 #define FL_SCRIPT_INNER_H
 
+#include <setjmp.h>
 #include <stdio.h>
 
 #include <lauxlib.h>
@@ -71,7 +72,11 @@ enum fl_phase { FL_PHASE_LOAD, FL_PHASE_EVENTS, FL_PHASE_CALL };
 struct fl_script {
 	struct fl_shared sh; /* first: sh's functions find the script by it */
 	struct fl_script_conf conf;
-	lua_State *L;
+	lua_State *L;               /* the thread of it that calls are made on; NULL: none is left */
+	lua_State *main, *spare;    /* as made; another thread, for when L had to be left in the middle of a call */
+	jmp_buf escape;             /* out of a call whose memory ran out */
+	int left;                   /* that has happened: a new state is due */
+	int inside;                 /* a call is being made: the cap counts */
 	size_t used, cap, volume;   /* bytes: in Lua, at most, asked for in large pieces since the call began */
 	double volume_event;
 	int entry[FL_ENTRIES];
@@ -168,7 +173,7 @@ void fl_require_open(struct fl_script *sc);
 
 /* luacell.c */
 void fl_luacell_undo(struct fl_script *sc);  /* what the present event wrote and emitted */
-void fl_luacell_batch(struct fl_script *sc); /* the present batch has the columns that the script knows */
+int fl_luacell_batch(struct fl_script *sc);  /* the present batch has the columns that the script knows; -1: no memory */
 int fl_lua_bytes(struct fl_script *sc, size_t n); /* n more are copied for this event; -1: too many */
 
 /* luastate.c */

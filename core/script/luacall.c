@@ -11,6 +11,27 @@
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
+/* The allocator never says no. Where compiled code runs out of memory, Debian's LuaJIT looks for the stack where it is not
+ * (mended upstream in 2023), so an error raised there may crash the process. Instead the whole call is left at once, as
+ * LuaJIT's own throw would leave it; the thread that ran it is not touched again, and the state is soon closed. */
+static void give_up(struct fl_script *sc, uint32_t trouble)
+{
+	sc->sh.trouble = trouble;
+	sc->inside = 0;
+	longjmp(sc->escape, 1);
+}
+
+/* Whether an event has asked for more in large pieces than can be copied in reasonable time. */
+static int too_much(struct fl_script *sc, size_t n)
+{
+	if (sc->volume_event != sc->sh.event) {
+		sc->volume_event = sc->sh.event;
+		sc->volume = 0;
+	}
+	sc->volume += n;
+	return sc->volume > VOLUME_OF(sc->cap);
+}
+
 void *fl_script_alloc(void *ud, void *p, size_t was, size_t n)
 {
 	struct fl_script *sc = ud;
@@ -19,30 +40,14 @@ void *fl_script_alloc(void *ud, void *p, size_t was, size_t n)
 		free(p);
 		return NULL;
 	}
-	if (n > was) {
-		if (sc->used - was + n > sc->cap) {
-			sc->sh.trouble = FL_TROUBLE_MEMORY;
-			return NULL;
-		}
-		if (n >= LARGE) {
-			if (sc->volume_event != sc->sh.event) {
-				sc->volume_event = sc->sh.event;
-				sc->volume = 0;
-			}
-			sc->volume += n;
-			if (sc->volume > VOLUME_OF(sc->cap)) {
-				sc->sh.trouble = FL_TROUBLE_VOLUME;
-				return NULL;
-			}
-		}
+	if (n > was && sc->inside) {
+		if (sc->used - was + n > sc->cap)
+			give_up(sc, FL_TROUBLE_MEMORY);
+		if (n >= LARGE && too_much(sc, n))
+			give_up(sc, FL_TROUBLE_VOLUME);
 	}
-	void *to = realloc(p, n);
-	if (to)
-		sc->used += n - was;
-	else if (n > was)
-		sc->sh.trouble = FL_TROUBLE_MEMORY;
-	else
-		to = p; /* a smaller block never fails: the larger one will do */
+	void *to = fl_realloc(p, n);
+	sc->used += n - was;
 	return to;
 }
 
@@ -198,6 +203,17 @@ static void memory_text(struct fl_script *sc)
 			sc->cap >> 20);
 }
 
+/* The call itself, apart from what longjmp might change. 0, or what lua_pcall says. */
+static int call(struct fl_script *sc, int args, int results, int base)
+{
+	if (setjmp(sc->escape) != 0)
+		return LUA_ERRMEM;
+	sc->inside = 1;
+	int rc = lua_pcall(sc->L, args, results, base);
+	sc->inside = 0;
+	return rc;
+}
+
 int fl_lua_call(struct fl_script *sc, int args, int results)
 {
 	lua_State *L = sc->L;
@@ -205,16 +221,19 @@ int fl_lua_call(struct fl_script *sc, int args, int results)
 	lua_pushcfunction(L, handler);
 	lua_insert(L, base);
 	snprintf(sc->at, sizeof sc->at, "%s", sc->conf.name);
-	int rc = lua_pcall(L, args, results, base);
-	lua_remove(L, base);
-	if (rc == 0)
+	int rc = call(sc, args, results, base);
+	if (rc == 0) {
+		lua_remove(L, base);
 		return 0;
-	int memory = rc == LUA_ERRMEM || sc->sh.trouble == FL_TROUBLE_MEMORY || sc->sh.trouble == FL_TROUBLE_VOLUME;
-	if (memory) {
-		if (sc->sh.trouble != FL_TROUBLE_VOLUME)
-			sc->sh.trouble = FL_TROUBLE_MEMORY;
+	}
+	if (rc == LUA_ERRMEM) { /* L is where it was left: another thread of the state takes its place */
 		memory_text(sc);
-	} else if (rc == LUA_ERRERR) {
+		sc->L = sc->spare;
+		sc->spare = NULL;
+		sc->left = 1;
+		return -1;
+	}
+	if (rc == LUA_ERRERR) {
 		sc->text.len = sc->trace.len = 0;
 		fl_buf_printf(&sc->text, "an error while another one was handled (too deep a recursion?)");
 	}

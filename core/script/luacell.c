@@ -196,24 +196,26 @@ void fl_luacell_undo(struct fl_script *sc)
 }
 
 /* A batch that was begun before the script used a field, or whose fields are another pipeline's. */
-void fl_luacell_batch(struct fl_script *sc)
+int fl_luacell_batch(struct fl_script *sc)
 {
 	struct fl_events *ev = sc->ev;
 	sc->sh.b = &ev->b;
 	if (sc->fields != ev->fields) {
+		lua_rawgeti(sc->L, LUA_REGISTRYINDEX, sc->entry[FL_IN_FORGET]);
+		if (fl_lua_call(sc, 0, 0) < 0)
+			return -1;
 		for (uint32_t c = 0; c < sc->columns; c++) {
 			free((char *)sc->field[c].p);
 			sc->field[c] = (struct fl_str){0};
 		}
 		sc->columns = 0;
 		sc->fields = ev->fields;
-		lua_rawgeti(sc->L, LUA_REGISTRYINDEX, sc->entry[FL_IN_FORGET]);
-		fl_lua_call(sc, 0, 0);
 	}
 	if (ev->b.columns < sc->columns)
 		for (uint32_t c = 0; c < sc->columns; c++)
 			if (sc->field[c].p)
 				FL_ASSERT(fl_events_column(ev, sc->field[c]) == c);
+	return 0;
 }
 
 void fl_luacell_open(struct fl_script *sc)

@@ -109,21 +109,22 @@ static int l_open(lua_State *L)
 		sc->entry[k] = keep(L, names[k]);
 	sc->meter = keep(L, "meter");
 	sc->env = keep(L, "env");
+	sc->spare = lua_newthread(L);
+	luaL_ref(L, LUA_REGISTRYINDEX);
 	return 0;
 }
 
 int fl_sandbox_open(struct fl_script *sc, char *err)
 {
-	sc->L = lua_newstate(fl_script_alloc, sc);
+	sc->L = sc->main = lua_newstate(fl_script_alloc, sc);
 	if (!sc->L)
-		return fl_err(err, "the memory cap of %zu bytes is too small for a script", sc->cap);
+		return fl_err(err, "a lua_State can't be made");
 	lua_pushcfunction(sc->L, l_open);
-	if (lua_pcall(sc->L, 0, 0, 0) == 0)
-		return 0;
-	fl_err(err, "a script's surroundings can't be made: %s", lua_tostring(sc->L, -1));
-	lua_close(sc->L);
-	sc->L = NULL;
-	return -1;
+	if (lua_pcall(sc->L, 0, 0, 0) != 0)
+		return fl_err(err, "a script's surroundings can't be made: %s", lua_tostring(sc->L, -1));
+	if (sc->used > sc->cap)
+		return fl_err(err, "the memory cap of %zu bytes is too small: %zu are used before the script is loaded", sc->cap, sc->used);
+	return 0;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */

@@ -197,9 +197,9 @@ static char *keep_text(const char *text) { return text ? fl_strdup(text) : NULL;
 
 void fl_script_drop(struct fl_script *sc)
 {
-	if (sc->L)
-		lua_close(sc->L);
-	sc->L = NULL;
+	if (sc->main)
+		lua_close(sc->main);
+	sc->main = sc->L = sc->spare = NULL;
 }
 
 static void release(struct fl_script *sc)

@@ -41,6 +41,14 @@ static void reject(struct fl_script *sc, uint32_t row)
 	fl_events_reject(sc->ev, row, sc->conf.name, fl_str(sc->at), (struct fl_str){sc->text.p, (uint32_t)sc->text.len});
 }
 
+static int start_batch_again(struct fl_script *sc, struct fl_events *ev, char *err)
+{
+	if (fl_script_again(sc, err) < 0)
+		return -1;
+	sc->ev = ev;
+	return fl_luacell_batch(sc) < 0 ? fl_script_raised(sc, err) : 0;
+}
+
 /* Lua raised: the event that it was at is rejected, and *from is the next one. Where it was at none, it ran out of memory
  * before the first, which a new state helps against, once. -1: the script can't go on. */
 static int settle(struct fl_script *sc, uint32_t *from, int *failed, char *err)
@@ -57,10 +65,8 @@ static int settle(struct fl_script *sc, uint32_t *from, int *failed, char *err)
 	*failed = 1;
 	if (!fl_script_spent(sc))
 		return 0;
-	if (fl_script_again(sc, err) < 0)
+	if (start_batch_again(sc, ev, err) < 0)
 		return -1;
-	sc->ev = ev;
-	fl_luacell_batch(sc);
 	*failed = row < 0 ? -1 : 0;
 	return 0;
 }
@@ -75,7 +81,8 @@ int fl_script_process(struct fl_script_task *t, struct fl_events *ev, char *err)
 	if (fl_script_enter(t, FL_PHASE_EVENTS, err) < 0)
 		return -1;
 	sc->ev = ev;
-	fl_luacell_batch(sc);
+	if (fl_luacell_batch(sc) < 0 && start_batch_again(sc, ev, err) < 0)
+		return -1;
 	for (;;) {
 		sc->sh.row = -1;
 		lua_rawgeti(sc->L, LUA_REGISTRYINDEX, sc->run);

@@ -51,6 +51,8 @@ void fl_script_task_free(struct fl_script_task *t)
 int fl_script_enter(struct fl_script_task *t, enum fl_phase phase, char *err)
 {
 	struct fl_script *sc = t->sc;
+	if (sc->left && fl_script_again(sc, err) < 0)
+		return -1;
 	if (!sc->L)
 		return fl_err(err, "%s: it ran out of memory and could not be started again", sc->conf.name);
 	if (t->lost) {
@@ -99,22 +101,23 @@ int fl_script_spent(const struct fl_script *sc)
 	return sc->sh.trouble == FL_TROUBLE_MEMORY || sc->sh.trouble == FL_TROUBLE_VOLUME;
 }
 
-/* The state ran out of memory and can't be trusted for long. With some more of it, and nothing compiled any more, what
- * scripts put is saved; then a new state takes its place. -1: the present task's changes, or the script itself, are lost. */
+/* The state ran out of memory in the middle of something. With some more of it, on another of its threads, and with
+ * nothing compiled or collected any more, what scripts put is saved; then a new state takes its place. -1: the present
+ * task's changes, or the script itself, are lost. */
 int fl_script_again(struct fl_script *sc, char *err)
 {
 	struct fl_script_task *now = sc->task;
 	size_t cap = sc->cap;
-	int sound;
-	luaJIT_setmode(sc->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-	lua_gc(sc->L, LUA_GCSTOP, 0);
+	int sound = sc->L != NULL;
+	sc->left = 0;
 	sc->cap += HEADROOM;
-	sc->sh.event++;
 	sc->volume = 0;
-	sc->sh.event--;
-	lua_settop(sc->L, 0);
-	fl_script_push(sc, FL_IN_UNDO);
-	sound = fl_lua_call(sc, 0, 0) == 0;
+	if (sound) {
+		luaJIT_setmode(sc->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+		lua_gc(sc->L, LUA_GCSTOP, 0);
+		fl_script_push(sc, FL_IN_UNDO);
+		sound = fl_lua_call(sc, 0, 0) == 0;
+	}
 	for (struct fl_script_task *t = sc->tasks; t && sc->stores; t = t->next) {
 		char why[FL_ERRLEN];
 		if (!sound || (!t->lost && (fl_script_enter(t, FL_PHASE_CALL, why) < 0 || fl_script_save(sc, 0, 0) < 0)))

@@ -59,7 +59,7 @@ static inline uint32_t bed_stream(void *arg, struct fl_str name)
 static inline void bed_new(struct bed *b, const char *text)
 {
 	*b = (struct bed){0};
-	strcpy(b->dir, "/tmp/fl-script-XXXXXX");
+	snprintf(b->dir, sizeof b->dir, "/tmp/fl-script-XXXXXX");
 	assert_non_null(mkdtemp(b->dir));
 	snprintf(b->path, sizeof b->path, "%s/case.lua", b->dir);
 	bed_file(b, "case.lua", text);

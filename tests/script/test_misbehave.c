@@ -171,7 +171,8 @@ static void test_leaks(void **state)
 		if (k % 7 == 0 && fl_script_flush(b.t, b.err) < 0)
 			fail_msg("%s", b.err);
 	}
-	assert_true(rejected > 1 && rejected < 200);
+	if (rejected > 60)
+		fail_msg("%u events rejected", rejected);
 	assert_int_equal(fl_script_flush(b.t, b.err), 0);
 	struct fl_store *s = fl_state_store(b.st, "p.s", 0, b.err);
 	const char *n = fl_store_get(s, fl_str("n"), fl_key_hash(fl_str("n")), &len);
