@@ -37,23 +37,12 @@ static int declare_streams(struct fl_app *app, char *err)
 {
 	const struct fl_plan *plan = app->plan;
 	app->stream_of = fl_alloc(plan->streams * sizeof *app->stream_of);
-	app->next = fl_alloc(plan->streams * sizeof *app->next);
 	for (uint32_t s = 0; s < plan->streams; s++) {
 		const struct fl_plan_stream *ps = &plan->stream[s];
 		struct fl_stream_def def = {.name = ps->name, .partitions = ps->partitions, .keep_age = ps->keep_age, .keep_bytes = ps->keep_bytes};
 		app->stream_of[s] = app->streams->ops->declare(app->streams, &def, err);
 		if (app->stream_of[s] < 0)
 			return fl_err_in(err, "%s:%d", plan->file, ps->line);
-	}
-	for (uint32_t s = 0; s < plan->streams; s++) {
-		app->next[s] = fl_alloc(plan->stream[s].partitions * sizeof *app->next[s]);
-		for (uint32_t k = 0; k < plan->stream[s].partitions; k++) {
-			int64_t first, next;
-			if (app->streams->ops->bounds(app->streams, (uint32_t)app->stream_of[s], k, &first, &next, err) < 0)
-				return -1;
-			/* Not next: nothing will ever be read in the gap that a power cut leaves. */
-			atomic_store(&app->next[s][k], app->streams->ops->end(app->streams, (uint32_t)app->stream_of[s], k));
-		}
 	}
 	return 0;
 }
@@ -186,9 +175,6 @@ void fl_app_close(struct fl_app *app)
 		app->streams->ops->close(app->streams);
 	for (uint32_t f = 0; f < app->plan->flows; f++)
 		fl_flow_free(app->flow[f]);
-	for (uint32_t s = 0; app->next && s < app->plan->streams; s++)
-		free(app->next[s]);
-	free(app->next);
 	free(app->stream_of);
 	free(app->flow);
 	free(app->worker);
@@ -207,11 +193,22 @@ int64_t fl_app_lag(struct fl_app *app, const struct fl_flow *flow)
 	if (from == FL_NO_STREAM)
 		return 0;
 	for (uint32_t k = 0; k < app->plan->stream[from].partitions; k++) {
-		int64_t left = atomic_load_explicit(&app->next[from][k], memory_order_relaxed) -
-			       atomic_load_explicit(&flow->done[k], memory_order_relaxed);
+		int64_t left = app->streams->ops->end(app->streams, (uint32_t)app->stream_of[from], k) - atomic_load(&flow->done[k]);
 		lag += left > 0 ? left : 0;
 	}
 	return lag;
+}
+
+int64_t fl_app_skip(struct fl_app *app, const struct fl_flow *flow, uint32_t partition, int64_t next)
+{
+	char err[FL_ERRLEN];
+	int64_t first, end;
+	uint32_t from = flow->is->from;
+	if (app->streams->ops->bounds(app->streams, (uint32_t)app->stream_of[from], partition, &first, &end, err) < 0 || first <= next)
+		return next; /* an error shows again at the next read */
+	fl_log(FL_ERROR, flow->who, "it has not read the records from %lld to %lld of %s[%u]: they were let go by then; let the stream keep more "
+	       "(keep, keep_bytes), or find what held it up", (long long)next, (long long)first - 1, app->plan->stream[from].name, partition);
+	return first;
 }
 
 static int64_t backlog(struct fl_app *app, uint32_t stream, uint8_t *seen)
@@ -246,26 +243,32 @@ const char *fl_app_endless(const struct fl_plan *plan)
 	return NULL;
 }
 
-static int nothing_behind(struct fl_app *app)
+/* How far everything is: moves with each commit and each batch that is read. */
+static int64_t progress(struct fl_app *app, int *behind)
 {
-	for (uint32_t f = 0; f < app->plan->flows; f++)
-		if (app->flow[f] && fl_app_lag(app, app->flow[f]) > 0)
-			return 0;
-	return 1;
+	int64_t sum = 0;
+	for (uint32_t f = 0; f < app->plan->flows; f++) {
+		uint32_t from = app->plan->flow[f].from;
+		for (uint32_t k = 0; app->flow[f] && from != FL_NO_STREAM && k < app->plan->stream[from].partitions; k++)
+			sum += app->streams->ops->end(app->streams, (uint32_t)app->stream_of[from], k) + atomic_load(&app->flow[f]->done[k]);
+		*behind |= app->flow[f] && fl_app_lag(app, app->flow[f]) > 0;
+	}
+	return sum;
 }
 
+/* What a thread had in hand while the others were asked shows as progress between the two looks. */
 int fl_app_idle(struct fl_app *app)
 {
+	int behind = 0;
 	for (uint32_t k = 0; k < app->sources; k++)
 		if (!atomic_load(&app->source[k]->ended))
 			return 0;
-	if (!nothing_behind(app))
-		return 0;
+	int64_t was = progress(app, &behind);
 	for (uint32_t k = 0; k < app->workers; k++)
 		if (!atomic_load(&app->worker[k]->idle))
 			return 0;
 	for (uint32_t k = 0; k < app->sinks; k++)
 		if (!fl_sink_idle(app->sink[k]))
 			return 0;
-	return nothing_behind(app); /* a worker may have committed between the two looks */
+	return !behind && progress(app, &behind) == was && !behind;
 }

@@ -24,7 +24,6 @@ struct fl_app {
 	struct fl_sink **sink;
 	uint32_t sinks;
 	_Atomic int stop;           /* threads finish what they have in hand and commit */
-	_Atomic int64_t **next;     /* [plan stream][partition] offset behind the last committed record, as this process knows it */
 	struct fl_metric *commits, *failures;
 };
 
@@ -41,6 +40,9 @@ const char *fl_app_endless(const struct fl_plan *plan);
 
 /* Records that the slowest pipeline behind a stream still has to read, over all that follow from it. */
 int64_t fl_app_backlog(struct fl_app *app, uint32_t stream);
+/* A flow found nothing at offset next of a partition, or only later records. Where retention took what it had not read,
+ * this says so, and returns where it can go on; otherwise next. */
+int64_t fl_app_skip(struct fl_app *app, const struct fl_flow *flow, uint32_t partition, int64_t next);
 /* Records that one flow still has to read. */
 int64_t fl_app_lag(struct fl_app *app, const struct fl_flow *flow);
 

@@ -43,8 +43,10 @@ static void *run(void *arg)
 		for (uint32_t k = 0; ok && k < p->trims; k++)
 			cp->streams->ops->trim(cp->streams, p->trim[k].stream, p->partition, p->trim[k].next);
 		struct fl_reader *wake = p->wake;
+		pthread_mutex_lock(&cp->lock);
 		atomic_store_explicit(&p->done, ok ? 1 : -1, memory_order_release);
 		cp->streams->ops->wake(wake);
+		pthread_mutex_unlock(&cp->lock);
 	}
 	return NULL;
 }
@@ -68,6 +70,14 @@ void fl_checkpointer_add(struct fl_checkpointer *cp, struct fl_pending *p)
 	*cp->last = p;
 	cp->last = &p->link;
 	pthread_cond_signal(&cp->more);
+	pthread_mutex_unlock(&cp->lock);
+}
+
+void fl_checkpointer_leave(struct fl_checkpointer *cp)
+{
+	if (!cp)
+		return;
+	pthread_mutex_lock(&cp->lock);
 	pthread_mutex_unlock(&cp->lock);
 }
 

@@ -23,5 +23,7 @@ struct fl_checkpointer;
 struct fl_checkpointer *fl_checkpointer_start(struct fl_streams *streams, const char *who);
 void fl_checkpointer_stop(struct fl_checkpointer *cp); /* after writing what was handed in */
 void fl_checkpointer_add(struct fl_checkpointer *cp, struct fl_pending *p);
+/* Before a reader that was named in fl_pending.wake is closed: done is seen a moment before the wake() that follows it. */
+void fl_checkpointer_leave(struct fl_checkpointer *cp);
 
 #endif

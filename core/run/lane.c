@@ -61,6 +61,7 @@ static void add_position(struct fl_txn *txn, struct fl_lane *lane, struct fl_sea
 	txn->position[txn->positions++] = (struct fl_reader_position){
 		seat->flow->is->name, (uint32_t)lane->app->stream_of[seat->flow->is->from], seat->task.partition, seat->next};
 	seat->committed = seat->next;
+	seat->pause = 0; /* it got further */
 }
 
 static void add_changes(struct fl_flight *fl, struct fl_seat *seat)
@@ -78,12 +79,6 @@ static void add_changes(struct fl_flight *fl, struct fl_seat *seat)
 	}
 }
 
-static void wake_lane(void *arg)
-{
-	struct fl_lane *lane = arg;
-	lane->app->streams->ops->wake(lane->reader);
-}
-
 static struct fl_flight *build(struct fl_lane *lane)
 {
 	uint32_t appends = fl_output_parts(&lane->out);
@@ -98,13 +93,13 @@ static struct fl_flight *build(struct fl_lane *lane)
 	fl->txn->append = fl_alloc((appends + 1) * sizeof *fl->txn->append);
 	fl->txn->position = fl_alloc((lane->seats + 1) * sizeof *fl->txn->position);
 	fl->log = fl_alloc((appends + 1) * sizeof *fl->log);
-	fl->txn->wake = wake_lane;
-	fl->txn->arg = lane;
 	fl_output_take(&lane->out, fl->txn, lane->app->stream_of);
 	for (uint32_t k = 0; k < lane->seats; k++)
 		if (lane->seat[k]->open) {
 			add_position(fl->txn, lane, lane->seat[k]);
 			add_changes(fl, lane->seat[k]);
+			if (lane->seat[k]->flow->is->from == FL_NO_STREAM && fl->txn->appends)
+				lane->seat[k]->pause = 0;
 		}
 	return fl;
 }
@@ -116,19 +111,6 @@ static void flight_free(struct fl_flight *fl)
 	free(fl);
 }
 
-static void note_next(struct fl_app *app, const struct fl_append *a)
-{
-	int64_t next = a->segment->base + a->segment->n;
-	for (uint32_t s = 0; s < app->plan->streams; s++) {
-		if (app->stream_of[s] != (int)a->stream)
-			continue;
-		_Atomic int64_t *to = &app->next[s][a->partition];
-		int64_t was = atomic_load(to);
-		while (was < next && !atomic_compare_exchange_weak(to, &was, next))
-			;
-	}
-}
-
 void fl_lane_reap(struct fl_lane *lane)
 {
 	while (lane->flights && atomic_load_explicit(&lane->flight[0]->txn->done, memory_order_acquire)) {
@@ -137,8 +119,6 @@ void fl_lane_reap(struct fl_lane *lane)
 			const struct fl_append *a = &fl->txn->append[k];
 			if (fl->log[k])
 				fl->log[k]->next = a->segment->base + a->segment->n;
-			else
-				note_next(lane->app, a);
 		}
 		flight_free(fl);
 		lane->flights--;
@@ -148,11 +128,17 @@ void fl_lane_reap(struct fl_lane *lane)
 	}
 }
 
+void fl_lane_sleep(struct fl_lane *lane, double seconds)
+{
+	lane->missed = 1;
+	lane->app->streams->ops->wait(lane->reader, seconds);
+}
+
 void fl_lane_wait(struct fl_lane *lane, uint32_t most)
 {
 	fl_lane_reap(lane);
 	while (lane->flights > most) {
-		lane->app->streams->ops->wait(lane->reader, 1);
+		fl_lane_sleep(lane, 1);
 		fl_lane_reap(lane);
 	}
 }
@@ -188,6 +174,7 @@ void fl_seat_reap(struct fl_seat *seat)
 	fl_state_settled(seat->task.state, seat->pending->snapshot, done > 0);
 	if (done < 0)
 		seat->changed = 1;
+	seat->failed_checkpoint = done < 0;
 	free(seat->pending->trim);
 	free(seat->pending);
 	seat->pending = NULL;
@@ -226,7 +213,8 @@ void fl_lane_checkpoint(struct fl_lane *lane, double now, int all)
 		fl_seat_reap(seat);
 		if (!seat->open || seat->pending)
 			continue;
-		int due = all || now >= seat->checkpoint_at || fl_state_due(seat->task.state);
+		/* One that failed waits its turn, however much there is: a full disk is not asked again at once. */
+		int due = all || now >= seat->checkpoint_at || (!seat->failed_checkpoint && fl_state_due(seat->task.state));
 		if (!due || !(seat->changed || lane->first > 0))
 			continue;
 		/* What goes into the checkpoint must be committed, all of it. */
@@ -254,11 +242,10 @@ void fl_lane_close(struct fl_lane *lane)
 {
 	if (!lane->app)
 		return;
-	for (uint32_t k = 0; k < lane->seats; k++) {
-		struct fl_seat *seat = lane->seat[k];
-		fl_seat_free(lane, seat);
-	}
+	for (uint32_t k = 0; k < lane->seats; k++)
+		fl_seat_free(lane, lane->seat[k]);
 	free(lane->seat);
+	fl_checkpointer_leave(lane->app->checkpointer); /* it wakes the reader after its last word */
 	if (lane->reader)
 		lane->app->streams->ops->reader_close(lane->reader);
 	fl_output_close(&lane->out);

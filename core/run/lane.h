@@ -41,6 +41,7 @@ struct fl_seat {
 	struct fl_pending *pending; /* a checkpoint that is being written */
 	void *opening;            /* what the state calls back with */
 	int changed;              /* state was committed since the last checkpoint */
+	int failed_checkpoint;    /* the last one was not written */
 };
 
 struct fl_flight;
@@ -54,6 +55,7 @@ struct fl_lane {
 	uint32_t flights;
 	double first;    /* when the oldest uncommitted thing was done; 0: there is none */
 	double ticked;   /* the last second that ticks were called for */
+	int missed;      /* it slept for a commit of its own: what else was committed meanwhile nobody has looked at */
 };
 
 int fl_lane_open(struct fl_lane *lane, struct fl_app *app, char *err);
@@ -77,6 +79,8 @@ int fl_lane_full(const struct fl_lane *lane, double now);
 void fl_lane_commit(struct fl_lane *lane);
 /* Takes note of what was acknowledged. */
 void fl_lane_reap(struct fl_lane *lane);
+/* Sleeps for what is under way, not for input. */
+void fl_lane_sleep(struct fl_lane *lane, double seconds);
 /* Until no more than most are under way. */
 void fl_lane_wait(struct fl_lane *lane, uint32_t most);
 /* Commits, and waits until all of it is in. */

@@ -24,8 +24,10 @@ static int read_changelog(struct fl_lane *lane, struct fl_seat *seat, struct fl_
 	while (from < end) {
 		struct fl_segment *seg;
 		int rc = st->ops->read(lane->reader, (uint32_t)log->stream, seat->task.partition, from, &seg, err);
-		if (rc <= 0)
-			return rc;
+		if (rc < 0)
+			return -1;
+		if (rc == 0)
+			break; /* what is left up to its end is the gap that a power cut leaves */
 		struct fl_record r;
 		size_t at = 0;
 		int64_t offset = seg->base;
@@ -142,7 +144,7 @@ void fl_seat_pause(struct fl_seat *seat)
 static void wait_checkpoint(struct fl_lane *lane, struct fl_seat *seat)
 {
 	for (fl_seat_reap(seat); seat->pending; fl_seat_reap(seat))
-		lane->app->streams->ops->wait(lane->reader, 1);
+		fl_lane_sleep(lane, 1);
 }
 
 void fl_lane_abort(struct fl_lane *lane, struct fl_seat *fault)

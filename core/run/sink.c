@@ -3,7 +3,10 @@
  *
  * A sink that keeps its own position is exactly once: what it flushed and where it stands are one step over there. Its
  * dead letters are committed here, before its flush, together with the host's position of it: so after a crash between
- * the two, records below the host's position are written again but not dead-lettered again. */
+ * the two, records below the host's position are written again but not dead-lettered again. That needs a position over
+ * there from the first record on, so a sink that has none yet is given where it begins before anything else.
+ *
+ * After a failure nothing that the plugin was given counts, and its instance is not asked for anything any more. */
 #include "sink.h"
 
 #include <stdlib.h>
@@ -38,6 +41,8 @@ struct fl_sink {
 	struct fl_mailbox box;
 	struct cursor *cursor; /* [partition] */
 	uint32_t parts, unflushed;
+	int placed; /* the cursors stand where the instance says */
+	int missed; /* it slept for a commit of its own: see struct fl_lane */
 	double first, pause;
 	_Atomic int idle;
 };
@@ -55,12 +60,11 @@ static void rewind_cursors(struct fl_sink *s)
 	fl_output_drop(&s->out);
 }
 
-/* Another instance: what the old one had not flushed is written again. */
+/* Another instance: it is asked where it stands. */
 static void another(void *arg)
 {
 	struct fl_sink *s = arg;
-	s->unflushed = 0;
-	rewind_cursors(s);
+	s->placed = 0;
 }
 
 struct fl_sink *fl_sink_new(struct fl_app *app, struct fl_flow *flow, char *err)
@@ -88,16 +92,16 @@ struct fl_mailbox *fl_sink_box(struct fl_sink *s) { return &s->box; }
 
 /* ---- positions ------------------------------------------------------------------------------------------------- */
 
+/* 1: the plugin could keep this position, and has none yet. */
 static int find_position(struct fl_sink *s, uint32_t part, char *err)
 {
-	const struct fl_plugin *pl = s->instance->plugin;
 	struct fl_streams *st = s->app->streams;
 	uint32_t from = s->flow->is->from, stream = (uint32_t)s->app->stream_of[from];
 	struct cursor *c = &s->cursor[part];
 	const char *name = s->app->plan->stream[from].name;
 	struct fl_position own = {name, part, -1};
 	int64_t first, end;
-	if (pl->position && pl->position(s->instance->self, &own, err) < 0)
+	if (fl_instance_position(s->instance, &own, err) < 0)
 		return -1;
 	int64_t host = st->ops->position(st, s->flow->is->name, stream, part, err);
 	if (host < -1 || st->ops->bounds(st, stream, part, &first, &end, err) < 0)
@@ -107,23 +111,33 @@ static int find_position(struct fl_sink *s, uint32_t part, char *err)
 			      "directory; use another table or file, or that directory", (long long)own.next, name, part, (long long)end);
 	c->letters = host;
 	c->flushed = own.next >= 0 ? own.next : host >= 0 ? host : s->flow->is->newest ? end : first;
-	return 0;
+	return s->instance->plugin->position && own.next < 0;
+}
+
+static int find_positions(struct fl_sink *s, char *err)
+{
+	struct fl_position *begin = fl_alloc(s->parts * sizeof *begin);
+	uint32_t n = 0;
+	int rc = 0;
+	for (uint32_t k = 0; k < s->parts && rc >= 0; k++)
+		if ((rc = find_position(s, k, err)) > 0)
+			begin[n++] = (struct fl_position){s->app->plan->stream[s->flow->is->from].name, k, s->cursor[k].flushed};
+	if (rc >= 0 && n)
+		rc = fl_instance_flush(s->instance, begin, n, err);
+	free(begin);
+	return rc < 0 ? -1 : 0;
 }
 
 static int open_plugin(struct fl_sink *s, char *err)
 {
-	s->instance = fl_line_instance(s->flow, 0, s->line->module[0], err);
 	if (!s->instance)
+		s->instance = fl_line_instance(s->flow, 0, s->line->module[0], err);
+	if (!s->instance || find_positions(s, err) < 0)
 		return -1;
-	for (uint32_t k = 0; k < s->parts; k++)
-		if (find_position(s, k, err) < 0) {
-			fl_instance_close(s->instance);
-			s->instance = NULL;
-			return -1;
-		}
 	rewind_cursors(s);
 	for (uint32_t k = 0; k < s->parts; k++)
-		atomic_store_explicit(&s->flow->done[k], s->cursor[k].flushed, memory_order_relaxed);
+		atomic_store(&s->flow->done[k], s->cursor[k].flushed);
+	s->placed = 1;
 	return 0;
 }
 
@@ -144,7 +158,8 @@ static void commit_host(struct fl_sink *s)
 		struct fl_streams *st = s->app->streams;
 		st->ops->commit(st, txn);
 		while (!atomic_load_explicit(&txn->done, memory_order_acquire))
-			st->ops->wait(s->reader, 0.1);
+			st->ops->wait(s->reader, 1);
+		s->missed = 1;
 	}
 	fl_txn_free(txn);
 }
@@ -245,13 +260,27 @@ static void letters(struct fl_sink *s, struct fl_events *ev, int64_t known)
 	fl_metric_add(s->flow->out, ev->b.n - dead);
 }
 
+/* The segment at the cursor, or behind what retention took. */
+static int read_next(struct fl_sink *s, struct cursor *c, uint32_t part, char *err)
+{
+	const struct fl_streams_ops *ops = s->app->streams->ops;
+	uint32_t stream = (uint32_t)s->app->stream_of[s->flow->is->from];
+	int64_t end = ops->end(s->app->streams, stream, part);
+	int rc = ops->read(s->reader, stream, part, c->next, &c->segment, err);
+	if (rc > 0 ? c->segment->base > c->next : rc == 0 && end > c->next) {
+		c->next = fl_app_skip(s->app, s->flow, part, c->next);
+		atomic_store(&s->flow->done[part], c->next);
+	}
+	return rc;
+}
+
 /* One batch of one partition. 1: there was one, 0: nothing there, -1: failed. */
 static int step(struct fl_sink *s, uint32_t part, char *err)
 {
 	struct cursor *c = &s->cursor[part];
 	const struct fl_plan_flow *is = s->flow->is;
 	if (!c->segment) {
-		int rc = s->app->streams->ops->read(s->reader, (uint32_t)s->app->stream_of[is->from], part, c->next, &c->segment, err);
+		int rc = read_next(s, c, part, err);
 		if (rc <= 0)
 			return rc;
 		c->at = 0;
@@ -302,13 +331,39 @@ static int round_of(struct fl_sink *s, char *err)
 
 static void failed(struct fl_sink *s, const char *err)
 {
-	if (stopping(s))
-		return;
-	fl_log(FL_ERROR, s->flow->who, "%s; it is tried again, and nothing is lost", err);
+	/* What it holds is part of a batch: a flush at the end would count that in, and give it again after the next start. */
 	fl_instance_close(s->instance);
 	s->instance = NULL;
+	s->placed = 0;
+	if (stopping(s)) {
+		fl_log(FL_WARN, s->flow->who, "%s; it goes on from its last flush after the next start", err);
+		return;
+	}
+	fl_log(FL_ERROR, s->flow->who, "%s; it is tried again, and nothing is lost", err);
 	fl_metric_add(s->app->failures, 1);
 	back_off(s, (uint64_t)s->cursor[0].next);
+}
+
+/* Between two flushes; what the old one was given is in before another takes its place. */
+static int take_reload(struct fl_sink *s, char *err)
+{
+	if (!atomic_load_explicit(&s->box.full, memory_order_relaxed))
+		return 0;
+	if (s->placed && s->unflushed && flush(s, err) < 0)
+		return -1;
+	fl_mailbox_take(&s->box);
+	return 0;
+}
+
+static void rest(struct fl_sink *s)
+{
+	if (s->missed)
+		return;
+	atomic_store(&s->idle, 1);
+	atomic_store(&s->flow->waits, FL_WAITS_INPUT);
+	s->app->streams->ops->wait(s->reader, 1);
+	atomic_store(&s->flow->waits, FL_WAITS_NOT);
+	atomic_store(&s->idle, 0);
 }
 
 static void *run(void *arg)
@@ -316,23 +371,18 @@ static void *run(void *arg)
 	struct fl_sink *s = arg;
 	char err[FL_ERRLEN];
 	while (!stopping(s)) {
-		fl_mailbox_take(&s->box);
-		if (!s->instance && open_plugin(s, err) < 0) {
-			failed(s, err);
-			continue;
-		}
-		int rc = round_of(s, err);
+		s->missed = 0;
+		int rc = take_reload(s, err);
+		if (rc == 0 && !s->placed)
+			rc = open_plugin(s, err);
+		if (rc == 0)
+			rc = round_of(s, err);
 		if (rc < 0)
 			failed(s, err);
-		else if (rc == 0) {
-			atomic_store(&s->idle, 1);
-			atomic_store(&s->flow->waits, FL_WAITS_INPUT);
-			s->app->streams->ops->wait(s->reader, 1);
-			atomic_store(&s->flow->waits, FL_WAITS_NOT);
-			atomic_store(&s->idle, 0);
-		}
+		else if (rc == 0)
+			rest(s);
 	}
-	if (s->instance && s->unflushed && flush(s, err) < 0)
+	if (s->placed && s->unflushed && flush(s, err) < 0)
 		fl_log(FL_ERROR, s->flow->who, "%s; what it has not written yet it writes after the next start", err);
 	return NULL;
 }

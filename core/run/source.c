@@ -154,7 +154,6 @@ static void *run(void *arg)
 			failed(s, seat, err);
 			continue;
 		}
-		seat->pause = 0;
 		if (rc != 1 || fl_lane_full(lane, now) || lane->out.bytes >= COMMIT_BYTES)
 			fl_lane_commit(lane);
 		fl_lane_checkpoint(lane, now, 0);

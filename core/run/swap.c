@@ -101,6 +101,7 @@ static void take(struct fl_swap *sw)
 	else
 		rc = take_plugin(sw, err);
 	if (rc < 0) {
+		fl_lane_abort(sw->box->lane, NULL); /* some tasks may be migrated already: all go back to the commit before */
 		fl_metric_add(flow->failed, 1);
 		fl_log(FL_ERROR, flow->who, "the new %s is not used, the running one goes on: %s", name, err);
 	} else {

@@ -8,6 +8,9 @@
 #include "../base/clock.h"
 #include "../base/log.h"
 
+#define BATCH_BYTES ((size_t)4 << 20) /* of the records in a batch: large ones come in fewer at a time */
+#define CLOCK_BACK 2.0 /* seconds that the clock may go back without a second being ticked twice */
+
 struct fl_worker *fl_worker_new(struct fl_app *app, uint32_t number, char *err)
 {
 	struct fl_worker *w = fl_alloc(sizeof *w);
@@ -51,8 +54,9 @@ int fl_worker_add(struct fl_worker *w, struct fl_flow *flow, uint32_t partition,
 static int fill(struct fl_seat *seat, struct fl_events *ev, char *err)
 {
 	struct fl_record r;
+	const size_t from = seat->at;
 	int rc = 1;
-	while (ev->b.n < ev->capacity && (rc = fl_segment_next(seat->segment, &seat->at, &r)) > 0) {
+	while (ev->b.n < ev->capacity && seat->at - from < BATCH_BYTES && (rc = fl_segment_next(seat->segment, &seat->at, &r)) > 0) {
 		if (seat->at_offset >= seat->next)
 			fl_events_add(ev, seat->at_offset, r.time, r.key, r.value, r.headers);
 		seat->at_offset++;
@@ -63,14 +67,28 @@ static int fill(struct fl_seat *seat, struct fl_events *ev, char *err)
 	return rc == 0;
 }
 
+/* The segment at seat's next offset, or behind what retention took. */
+static int read_next(struct fl_worker *w, struct fl_seat *seat, char *err)
+{
+	const struct fl_streams_ops *ops = w->app->streams->ops;
+	uint32_t stream = (uint32_t)w->app->stream_of[seat->flow->is->from], part = seat->task.partition;
+	int64_t end = ops->end(w->app->streams, stream, part);
+	int rc = ops->read(w->lane.reader, stream, part, seat->next, &seat->segment, err);
+	if (rc > 0 ? seat->segment->base > seat->next : rc == 0 && end > seat->next) {
+		seat->next = fl_app_skip(w->app, seat->flow, part, seat->next);
+		atomic_store(&seat->flow->done[part], seat->next);
+		fl_lane_mark(&w->lane);
+	}
+	return rc;
+}
+
 /* One batch of one task. 1: there was one, 0: nothing to read, -1: it failed. */
 static int step(struct fl_worker *w, struct fl_seat *seat, char *err)
 {
 	struct fl_lane *lane = &w->lane;
 	const struct fl_plan_flow *is = seat->flow->is;
 	if (!seat->segment) {
-		uint32_t stream = (uint32_t)w->app->stream_of[is->from];
-		int rc = w->app->streams->ops->read(lane->reader, stream, seat->task.partition, seat->next, &seat->segment, err);
+		int rc = read_next(w, seat, err);
 		if (rc <= 0)
 			return rc;
 		seat->at = 0;
@@ -87,7 +105,6 @@ static int step(struct fl_worker *w, struct fl_seat *seat, char *err)
 		return -1;
 	seat->next = seat->at_offset;
 	atomic_store_explicit(&seat->flow->done[seat->task.partition], seat->next, memory_order_relaxed);
-	seat->pause = 0;
 	fl_lane_mark(lane);
 	if (over) {
 		fl_segment_unref(seat->segment);
@@ -126,6 +143,8 @@ static int round_of(struct fl_worker *w, double now)
 			return 1;
 		}
 		any |= rc;
+		if (w->lane.out.bytes >= FL_COMMIT_BYTES)
+			fl_lane_commit(&w->lane);
 	}
 	return any;
 }
@@ -143,6 +162,8 @@ static int wants_ticks(struct fl_worker *w)
 static void ticks(struct fl_worker *w)
 {
 	double second = floor(fl_now());
+	if (second < w->lane.ticked - CLOCK_BACK)
+		w->lane.ticked = second - 1; /* it was set back, and is no reason to stop until it has caught up */
 	if (second <= w->lane.ticked)
 		return;
 	w->lane.ticked = second;
@@ -160,11 +181,21 @@ static void ticks(struct fl_worker *w)
 	}
 }
 
+static int all_open(const struct fl_lane *lane)
+{
+	for (uint32_t k = 0; k < lane->seats; k++)
+		if (!lane->seat[k]->open)
+			return 0;
+	return 1;
+}
+
 static void rest(struct fl_worker *w, double now)
 {
 	struct fl_lane *lane = &w->lane;
 	fl_lane_reap(lane);
-	atomic_store(&w->idle, lane->first == 0 && lane->flights == 0);
+	if (lane->missed)
+		return;
+	atomic_store(&w->idle, lane->first == 0 && lane->flights == 0 && all_open(lane));
 	double wait = fl_lane_next(lane, now);
 	if (wants_ticks(w)) {
 		double clock = fl_now(), second = floor(clock) + 1 - clock;
@@ -184,6 +215,7 @@ static void *run(void *arg)
 	struct fl_lane *lane = &w->lane;
 	while (!atomic_load_explicit(&w->app->stop, memory_order_relaxed)) {
 		fl_mailbox_take(&w->box);
+		lane->missed = 0;
 		double now = fl_monotonic();
 		int any = round_of(w, now);
 		ticks(w);

@@ -34,9 +34,7 @@ struct fl_txn {
 	struct fl_reader_position *position;
 	uint32_t positions;
 	size_t bytes;                   /* of all segments */
-	_Atomic int done;               /* 0 under way, 1 committed: read with acquire; bases are set then */
-	void (*wake)(void *arg);        /* called once on the committer's thread after done; must not block */
-	void *arg;
+	_Atomic int done;               /* 0 under way, 1 committed: read with acquire; bases are set then; ends a wait() */
 };
 
 /* How to open: a daemon holds the app's lock; others stand beside it. */

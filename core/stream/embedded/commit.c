@@ -278,16 +278,10 @@ static void write_until_in(struct embedded *e, struct merge *m)
 
 static void say_done(struct embedded *e, struct merge *m)
 {
+	/* Its owner may free a step as soon as done is set, and then itself be gone: nothing of either is touched after it. */
+	for (uint32_t t = 0; t < m->txns; t++)
+		atomic_store_explicit(&m->txn[t]->done, 1, memory_order_release);
 	fl_emb_announce(e);
-	for (uint32_t t = 0; t < m->txns; t++) {
-		/* Its owner may free it as soon as done is set. */
-		struct fl_txn *txn = m->txn[t];
-		void (*wake)(void *) = txn->wake;
-		void *arg = txn->arg;
-		atomic_store_explicit(&txn->done, 1, memory_order_release);
-		if (wake)
-			wake(arg);
-	}
 	pthread_mutex_lock(&e->queue_lock);
 	e->pending -= m->bytes;
 	pthread_cond_broadcast(&e->room);
