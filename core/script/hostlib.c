@@ -22,7 +22,8 @@ static int l_log(lua_State *L)
 	for (int k = 0; k < shown; k++)
 		if ((uint8_t)sc->scratch.p[k] < ' ')
 			sc->scratch.p[k] = ' ';
-	fl_log((enum fl_level)lua_tointeger(L, 1), sc->conf.who ? sc->conf.who : sc->conf.name, "%.*s", shown, shown ? sc->scratch.p : "");
+	fl_log((enum fl_level)lua_tointeger(L, 1), sc->conf.who ? sc->conf.who : sc->conf.name, "%.*s", shown,
+		shown ? sc->scratch.p : "");
 	return 0;
 }
 

@@ -160,7 +160,7 @@ int fl_script_unsaved(struct fl_script *sc, char *err);                       /*
 int fl_script_spent(const struct fl_script *sc);                              /* the memory ran out */
 int fl_script_again(struct fl_script *sc, char *err);
 
-/* sandbox.c: the libraries and the prelude; and a file's main function, pushed onto L's stack (which may be a coroutine's). */
+/* sandbox.c: the libraries and the prelude; and a file's main function, pushed onto L, which may be a coroutine. */
 int fl_sandbox_open(struct fl_script *sc, char *err);
 int fl_sandbox_load(struct fl_script *sc, lua_State *L, const char *path, const char *name, char *err);
 
@@ -173,7 +173,7 @@ void fl_require_open(struct fl_script *sc);
 
 /* luacell.c */
 void fl_luacell_undo(struct fl_script *sc);  /* what the present event wrote and emitted */
-int fl_luacell_batch(struct fl_script *sc);  /* the present batch has the columns that the script knows; -1: no memory */
+int fl_luacell_batch(struct fl_script *sc);  /* the batch gets the columns that the script knows; -1: no memory */
 int fl_lua_bytes(struct fl_script *sc, size_t n); /* n more are copied for this event; -1: too many */
 
 /* luastate.c */

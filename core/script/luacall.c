@@ -11,8 +11,8 @@
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
-/* The allocator never says no. Where compiled code runs out of memory, Debian's LuaJIT looks for the stack where it is not
- * (mended upstream in 2023), so an error raised there may crash the process. Instead the whole call is left at once, as
+/* The allocator never says no. Where compiled code runs out of memory, Debian's LuaJIT looks for the stack where it is
+ * not (mended upstream in 2023), so an error raised there may crash the process. Instead the whole call is left at once, as
  * LuaJIT's own throw would leave it; the thread that ran it is not touched again, and the state is soon closed. */
 static void give_up(struct fl_script *sc, uint32_t trouble)
 {
@@ -128,7 +128,8 @@ int fl_lua_exhausted(lua_State *L)
 		snprintf(n, sizeof n, "%d,%03d", (int)(fuel / 1000), (int)(fuel % 1000));
 	else
 		snprintf(n, sizeof n, "%d", (int)fuel);
-	lua_pushfstring(L, "%s: this %s used more than %s steps (a loop that does not end?); raise it with fuel = … in the conf",
+	lua_pushfstring(L, "%s: this %s used more than %s steps (a loop that does not end?); "
+		"raise it with fuel = … in the conf",
 		sc->at, sc->phase == FL_PHASE_EVENTS ? "event" : "call", n);
 	return lua_error(L);
 }
@@ -196,10 +197,12 @@ static void memory_text(struct fl_script *sc)
 {
 	sc->text.len = sc->trace.len = 0;
 	if (sc->sh.trouble == FL_TROUBLE_VOLUME)
-		fl_buf_printf(&sc->text, "not enough memory: the script made more than %zu MiB of strings and tables in one %s", VOLUME_OF(sc->cap) >> 20,
+		fl_buf_printf(&sc->text, "not enough memory: the script made more than %zu MiB of strings and tables in one %s",
+			VOLUME_OF(sc->cap) >> 20,
 			sc->phase == FL_PHASE_EVENTS ? "event" : "call");
 	else
-		fl_buf_printf(&sc->text, "not enough memory: the script used more than its %zu MiB; raise it with memory = … in the conf, or keep less",
+		fl_buf_printf(&sc->text, "not enough memory: the script used more than its %zu MiB; "
+			"raise it with memory = … in the conf, or keep less",
 			sc->cap >> 20);
 }
 

@@ -1,5 +1,5 @@
 /* Cells as scripts see them, where the prelude can't do it alone: new columns, texts, tables and large integers, the
- * journal that undoes an event, headers and chance. Called by prelude.lua for the present event, on the script's thread. */
+ * journal that undoes an event, headers and chance. Called by prelude.lua for the present event, on its thread. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* Stores under a script's state "name": what luastate.lua asks for of the present task's stores. On the script's thread. */
+/* Stores under a script's state "name": what luastate.lua asks for of the present task's. On the script's thread. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -99,7 +99,8 @@ static int l_store(lua_State *L)
 	if (!sc->conf.stores)
 		return fl_lua_raise(L, "state \"%s\": there is no state here, only in pipelines and sources", name.p);
 	if (!good_name(name))
-		return fl_lua_raise(L, "state \"%s\": a store's name has 1 to 64 letters, digits, '.', '_' and '-', and begins with a letter or digit", name.p);
+		return fl_lua_raise(L, "state \"%s\": a store's name has 1 to 64 letters, digits, '.', '_' and '-', "
+			"and begins with a letter or digit", name.p);
 	uint32_t id = 0;
 	while (id < sc->stores && strcmp(sc->store[id].name, name.p) != 0)
 		id++;

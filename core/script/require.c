@@ -10,7 +10,8 @@ static int good_name(const char *name)
 	if (strncmp(name, "lib.", 4) != 0 || strlen(name) > 200)
 		return 0;
 	for (const char *p = name; *p; p++) {
-		int letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_' || *p == '-';
+		int letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_' ||
+			*p == '-';
 		if (!letter && !(*p == '.' && p[1] && p[1] != '.'))
 			return 0;
 	}
@@ -24,7 +25,8 @@ static int l_load(lua_State *L)
 	if (!sc->conf.lib)
 		return fl_lua_raise(L, "require \"%s\": there is no lib directory here", name);
 	if (!good_name(name))
-		return fl_lua_raise(L, "require \"%s\": only files of the scripts' lib directory can be had, as require \"lib.geo\"", name);
+		return fl_lua_raise(L, "require \"%s\": only files of the scripts' lib directory can be had, "
+			"as require \"lib.geo\"", name);
 	char file[256], path[4096], err[FL_ERRLEN];
 	snprintf(file, sizeof file, "%s", name);
 	for (char *p = file; *p; p++)

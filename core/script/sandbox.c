@@ -96,7 +96,8 @@ static int l_open(lua_State *L)
 {
 	struct fl_script *sc = fl_script_of(L);
 	static const char *const names[FL_ENTRIES] = {
-		[FL_IN_CALL] = "call", [FL_IN_TIMED] = "timed", [FL_IN_UNDO] = "undo", [FL_IN_FORGET] = "forget", [FL_IN_TASK] = "task",
+		[FL_IN_CALL] = "call", [FL_IN_TIMED] = "timed", [FL_IN_UNDO] = "undo", [FL_IN_FORGET] = "forget",
+			[FL_IN_TASK] = "task",
 		[FL_IN_END_TASK] = "end_task", [FL_IN_FLUSH] = "flush", [FL_IN_READY] = "ready", [FL_IN_OPENER] = "opener",
 		[FL_IN_MAKE_RUN] = "make_run",
 	};
@@ -123,7 +124,8 @@ int fl_sandbox_open(struct fl_script *sc, char *err)
 	if (lua_pcall(sc->L, 0, 0, 0) != 0)
 		return fl_err(err, "a script's surroundings can't be made: %s", lua_tostring(sc->L, -1));
 	if (sc->used > sc->cap)
-		return fl_err(err, "the memory cap of %zu bytes is too small: %zu are used before the script is loaded", sc->cap, sc->used);
+		return fl_err(err, "the memory cap of %zu bytes is too small: %zu are used before the script is loaded", sc->cap,
+			sc->used);
 	return 0;
 }
 

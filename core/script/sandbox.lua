@@ -3,7 +3,8 @@
 -- the real ones, so that nothing can be put into them.
 local host = ...
 local base, charge, guarded, raise, sh, locked = host.base, host.charge, host.guarded, host.raise, host.sh, host.locked
-local type, select, tostring, setmetatable, error, next, min = type, select, tostring, setmetatable, error, next, math.min
+local type, select, tostring, setmetatable, error, next, min = type, select, tostring, setmetatable, error, next,
+	math.min
 
 local function in_front(name, real, missing)
 	local front = setmetatable({}, {

@@ -54,7 +54,8 @@ void fl_script_lua(struct fl_script *sc, enum fl_phase phase)
 	lua_settop(sc->L, 0);
 }
 
-void fl_script_push(struct fl_script *sc, enum fl_entry entry) { lua_rawgeti(sc->L, LUA_REGISTRYINDEX, sc->entry[entry]); }
+void fl_script_push(struct fl_script *sc, enum fl_entry entry) { lua_rawgeti(sc->L, LUA_REGISTRYINDEX,
+	sc->entry[entry]); }
 
 int fl_script_raised(struct fl_script *sc, char *err)
 {
@@ -94,7 +95,8 @@ static int take_version(struct fl_script *sc, char *err)
 		lua_pop(sc->L, 1);
 		return 0;
 	}
-	return fl_err(err, "%s: version is a %s; it must be a number or a short string", sc->conf.name, lua_typename(sc->L, type));
+	return fl_err(err, "%s: version is a %s; it must be a number or a short string", sc->conf.name, lua_typename(sc->L,
+		type));
 }
 
 static int take_functions(struct fl_script *sc, char *err)
@@ -111,7 +113,8 @@ static int take_functions(struct fl_script *sc, char *err)
 	sc->has = (transform != LUA_NOREF ? FL_HAS_TRANSFORM : 0) | (sc->generate != LUA_NOREF ? FL_HAS_GENERATE : 0) |
 	          (route != LUA_NOREF ? FL_HAS_ROUTE : 0) | (sc->tick != LUA_NOREF ? FL_HAS_TICK : 0);
 	if (!sc->has)
-		return fl_err(err, "%s defines none of transform, generate, route, tick; it must define one as a global function", sc->conf.name);
+		return fl_err(err, "%s defines none of transform, generate, route, tick; it must define one as a global function",
+			sc->conf.name);
 	fl_script_push(sc, FL_IN_MAKE_RUN);
 	lua_rawgeti(sc->L, LUA_REGISTRYINDEX, transform);
 	lua_rawgeti(sc->L, LUA_REGISTRYINDEX, route);

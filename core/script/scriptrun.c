@@ -116,7 +116,8 @@ static int failed_call(struct fl_script *sc, char *err)
 	return -1;
 }
 
-static int call_timed(struct fl_script_task *t, struct fl_events *ev, int function, double now, uint64_t seed, char *err)
+static int call_timed(struct fl_script_task *t, struct fl_events *ev, int function, double now, uint64_t seed,
+	char *err)
 {
 	struct fl_script *sc = t->sc;
 	if (fl_script_enter(t, FL_PHASE_CALL, err) < 0)

@@ -57,7 +57,8 @@ int fl_script_enter(struct fl_script_task *t, enum fl_phase phase, char *err)
 		return fl_err(err, "%s: it ran out of memory and could not be started again", sc->conf.name);
 	if (t->lost) {
 		t->lost = 0;
-		return fl_err(err, "%s: what its stores held since the last commit is lost, since it ran out of memory", sc->conf.name);
+		return fl_err(err, "%s: what its stores held since the last commit is lost, since it ran out of memory",
+			sc->conf.name);
 	}
 	fl_script_lua(sc, phase);
 	if (sc->task == t)

@@ -52,7 +52,8 @@ static void run(const char *path, const char *what)
 	char err[FL_ERRLEN];
 	double flushes = 0;
 	uint64_t n = 0;
-	struct fl_script_conf conf = {.path = path, .name = what, .lib = "scripts", .who = "bench", .stores = 1, .stream = any_stream};
+	struct fl_script_conf conf = {.path = path, .name = what, .lib = "scripts", .who = "bench", .stores = 1,
+		.stream = any_stream};
 	struct fl_script *sc = fl_script_open(&conf, err);
 	if (!sc) {
 		fprintf(stderr, "%s\n", err);
@@ -78,7 +79,8 @@ static void run(const char *path, const char *what)
 		fprintf(stderr, "%.*s\n", (int)ev->why[0].text.len, ev->why[0].text.p);
 	double *late = spent + BATCHES / 2;
 	qsort(late, BATCHES / 2, sizeof *late, by_value);
-	printf("%-36s %8.1f ns, least %.1f; flush %.1f ns an event\n", what, late[BATCHES / 4] * 1e9 / RECORDS, late[0] * 1e9 / RECORDS,
+	printf("%-36s %8.1f ns, least %.1f; flush %.1f ns an event\n", what, late[BATCHES / 4] * 1e9 / RECORDS,
+		late[0] * 1e9 / RECORDS,
 		flushes * 1e9 / RECORDS / (BATCHES / 2));
 	fl_script_task_free(t);
 	fl_script_close(sc);

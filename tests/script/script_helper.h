@@ -63,7 +63,8 @@ static inline void bed_new(struct bed *b, const char *text)
 	assert_non_null(mkdtemp(b->dir));
 	snprintf(b->path, sizeof b->path, "%s/case.lua", b->dir);
 	bed_file(b, "case.lua", text);
-	b->conf = (struct fl_script_conf){.path = b->path, .name = "case.lua", .lib = b->dir, .who = "test", .labels = "app=\"test\"",
+	b->conf = (struct fl_script_conf){.path = b->path, .name = "case.lua", .lib = b->dir, .who = "test",
+		.labels = "app=\"test\"",
 		.stores = 1, .stream = bed_stream, .arg = b};
 	b->fields = fl_fields_new();
 	b->ev = fl_events_new(b->fields, &fl_codec_json, (struct fl_limits){0}, BATCH);
@@ -108,7 +109,8 @@ static inline void bed_begin(struct bed *b, const char *stream, uint32_t partiti
 }
 
 /* The record's bytes are copied, with the room behind them that decoders want. */
-static inline void bed_add(struct bed *b, int64_t offset, double time, struct fl_str key, struct fl_str value, struct fl_str headers)
+static inline void bed_add(struct bed *b, int64_t offset, double time, struct fl_str key, struct fl_str value,
+	struct fl_str headers)
 {
 	struct fl_buf *bytes = &b->bytes[b->ev->b.n];
 	bytes->len = 0;

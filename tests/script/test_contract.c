@@ -106,7 +106,8 @@ static void load_events(struct bed *b, int c, struct fl_buf *headers)
 				fl_header_add(headers, fl_str(lua_tostring(cases, -2)), fl_str(lua_tostring(cases, -1)));
 		h.len = (uint32_t)(headers->p + headers->len - h.p);
 		lua_getfield(cases, e, "value");
-		bed_add(b, (int64_t)number_field(e, "offset", k - 1), number_field(e, "time", 0), str_or_none(string_field(e, "key", NULL)),
+		bed_add(b, (int64_t)number_field(e, "offset", k - 1), number_field(e, "time", 0), str_or_none(string_field(e,
+			"key", NULL)),
 			raw ? fl_str(raw) : text_of(-1, 0), h);
 		lua_settop(cases, list);
 	}
@@ -128,15 +129,18 @@ static void check_event(struct bed *b, uint32_t i)
 {
 	int w = lua_gettop(cases);
 	const struct fl_why *why = bed_why(b, i);
-	const char *reason = string_field(w, "reason", NULL), *at = string_field(w, "at", NULL), *stream = string_field(w, "stream", NULL);
+	const char *reason = string_field(w, "reason", NULL), *at = string_field(w, "at", NULL), *stream = string_field(w,
+		"stream", NULL);
 	const char *bytes = string_field(w, "bytes", NULL), *raw = string_field(w, "raw", NULL);
 	int outcome = outcome_of(string_field(w, "outcome", "pass"));
 	if (b->ev->b.outcome[i] != outcome)
-		fail_msg("event %u: outcome %d, not %d: %.*s", i + 1, b->ev->b.outcome[i], outcome, why ? (int)why->text.len : 0, why ? why->text.p : "");
+		fail_msg("event %u: outcome %d, not %d: %.*s", i + 1, b->ev->b.outcome[i], outcome, why ? (int)why->text.len : 0,
+			why ? why->text.p : "");
 	if (reason && (!why || !str_has(why->text, reason)))
 		fail_msg("event %u: %.*s does not say %s", i + 1, (int)why->text.len, why->text.p, reason);
 	if (at && !fl_str_eq(why->at, fl_str(at)))
-		fail_msg("event %u: raised at %.*s, not %s (%.*s)", i + 1, (int)why->at.len, why->at.p, at, (int)why->text.len, why->text.p);
+		fail_msg("event %u: raised at %.*s, not %s (%.*s)", i + 1, (int)why->at.len, why->at.p, at, (int)why->text.len,
+			why->text.p);
 	lua_getfield(cases, w, "value");
 	if (!lua_isnil(cases, -1))
 		expect_json(fl_str(bed_out(b, i)), lua_gettop(cases));
@@ -229,7 +233,8 @@ static int check_calls(struct bed *b, int c, const char *verb, int emitted)
 		lua_rawgeti(cases, times, k);
 		double now = lua_tonumber(cases, -1);
 		bed_begin(b, "in", 0, now);
-		int rc = *verb == 'g' ? fl_script_generate(b->t, b->ev, now, &wait, b->err) : fl_script_tick(b->t, b->ev, now, b->err);
+		int rc = *verb == 'g' ? fl_script_generate(b->t, b->ev, now, &wait, b->err) : fl_script_tick(b->t, b->ev, now,
+			b->err);
 		lua_getfield(cases, c, "errors");
 		const char *fails = NULL;
 		if (lua_istable(cases, -1)) {
@@ -351,7 +356,8 @@ static void open_cases(void)
 
 int main(void)
 {
-	static char fields[] = "fields", outcomes[] = "outcomes", origin[] = "origin", store[] = "state", sandbox[] = "sandbox";
+	static char fields[] = "fields", outcomes[] = "outcomes", origin[] = "origin", store[] = "state",
+		sandbox[] = "sandbox";
 	const struct CMUnitTest tests[] = {
 		{"fields", run_file, NULL, NULL, fields},   {"outcomes", run_file, NULL, NULL, outcomes},
 		{"origin", run_file, NULL, NULL, origin},   {"state", run_file, NULL, NULL, store},
