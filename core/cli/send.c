@@ -67,6 +67,7 @@ static void check_and_collect(struct send *s)
 		fl_cli_fail(1, "line %llu is not sent: %.*s", (unsigned long long)(ev->b.offset[ev->why[k].i] + 1), (int)ev->why[k].text.len, ev->why[k].text.p);
 	for (uint32_t i = 0; i < ev->b.n; i++)
 		if (ev->b.outcome[i] == FL_PASS) {
+			s->out.turn++;
 			fl_output_raw(&s->out, s->stream, (struct fl_record){now, {0}, {0}, ev->b.value[i]});
 			s->sent++;
 		}

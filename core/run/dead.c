@@ -70,6 +70,7 @@ void fl_dead_letter(struct fl_flow *flow, struct fl_events *ev, const struct fl_
 {
 	uint32_t i = why->i;
 	struct fl_buf h = {0};
+	fl_output_from(out, ev, i);
 	keep_headers(&h, ev->b.headers[i]);
 	header_text(&h, "fl.stage", fl_str(why->stage));
 	if (why->at.len)
@@ -101,6 +102,7 @@ static void late_record(struct fl_line *line, struct fl_events *ev, const struct
 	struct fl_record r = {ev->b.time[i], ev->b.key[i], ev->b.headers[i], {0}};
 	struct fl_out_mark m;
 	char err[FL_ERRLEN];
+	fl_output_from(out, ev, i);
 	struct fl_buf *b = fl_output_begin(out, &m, stream, &r);
 	if (fl_events_encode(ev, i, plan->stream[stream].codec, b, err) == 0) {
 		fl_output_end(out, &m);
@@ -118,18 +120,24 @@ static int by_event(const void *a, const void *b)
 	return x->i < y->i ? -1 : x->i > y->i;
 }
 
-void fl_dead_settle(struct fl_line *line, struct fl_events *ev, struct fl_output *out)
+/* Stages speak one after the other; the order of the events is the one that no batch's boundary changes. */
+void fl_dead_sort(struct fl_events *ev)
 {
-	/* Stages speak one after the other; the order of the events is the one that no batch's boundary changes. */
 	if (ev->whys > 1)
 		qsort(ev->why, ev->whys, sizeof *ev->why, by_event);
-	for (uint32_t k = 0; k < ev->whys; k++) {
-		const struct fl_why *why = &ev->why[k];
-		switch (ev->b.outcome[why->i]) {
-		case FL_DROP: count_drop(line, why->text); break;
-		case FL_LATE: late_record(line, ev, why, out); break;
-		case FL_REJECT: fl_dead_letter(line->flow, ev, why, out); break;
-		default: break;
-		}
+}
+
+void fl_dead_settle(struct fl_line *line, struct fl_events *ev, const struct fl_why *why, struct fl_output *out)
+{
+	static const char SILENT[] = "a plugin set its outcome by itself, instead of by drop(), reject() or late()";
+	if (!why->stage) {
+		fl_dead_letter(line->flow, ev, &(struct fl_why){.i = why->i, .stage = "plugin", .text = fl_str(SILENT)}, out);
+		return;
+	}
+	switch (ev->b.outcome[why->i]) {
+	case FL_DROP: count_drop(line, why->text); break;
+	case FL_LATE: late_record(line, ev, why, out); break;
+	case FL_REJECT: fl_dead_letter(line->flow, ev, why, out); break;
+	default: break;
 	}
 }

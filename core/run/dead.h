@@ -5,8 +5,10 @@
 
 #include "line.h"
 
-/* Settles every event of ev that is not FL_PASS, in the order of the events. */
-void fl_dead_settle(struct fl_line *line, struct fl_events *ev, struct fl_output *out);
+/* What was said of events, in their order. */
+void fl_dead_sort(struct fl_events *ev);
+/* Settles the event that why speaks of; without a stage nobody said a word of it. */
+void fl_dead_settle(struct fl_line *line, struct fl_events *ev, const struct fl_why *why, struct fl_output *out);
 
 /* The dead letter of event i: its original key and bytes, and the fl.* headers. */
 void fl_dead_letter(struct fl_flow *flow, struct fl_events *ev, const struct fl_why *why, struct fl_output *out);

@@ -119,6 +119,7 @@ void fl_line_free(struct fl_line *line)
 	}
 	free(line->module);
 	fl_dropped_free(line->dropped);
+	fl_order_free(&line->order);
 	free(line->ev);
 	free(line->regroup);
 	free(line->script);

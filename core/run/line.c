@@ -21,20 +21,18 @@ void fl_line_load(struct fl_line *line, struct fl_events *ev)
 		fl_time_of_events(ev, &s->time, line->flow->time[from]);
 }
 
-/* The same for records that stages made: they need not have the input's fields, and keep the time of what they were
- * made from. */
-static void load_made(struct fl_line *line, struct fl_events *ev)
+/* The same for a record that a stage made: it need not have the input's fields, and keeps the time of what it was made
+ * from. */
+static void load_made(struct fl_line *line, struct fl_events *ev, uint32_t i)
 {
 	uint32_t from = line->flow->is->from;
 	const struct fl_plan_stream *s = &line->flow->plan->stream[from];
-	for (uint32_t i = 0; i < ev->b.n; i++) {
-		if (ev->b.outcome[i] != FL_PASS)
-			continue;
-		if (s->key && !ev->b.key[i].p)
-			ev->b.key[i] = fl_events_key(ev, line->flow->key[from], i);
-		if (s->time.field)
-			fl_time_of_cell(ev, &s->time, line->flow->time[from], i, &ev->b.time[i]);
-	}
+	if (ev->b.outcome[i] != FL_PASS)
+		return;
+	if (s->key && !ev->b.key[i].p)
+		ev->b.key[i] = fl_events_key(ev, line->flow->key[from], i);
+	if (s->time.field)
+		fl_time_of_cell(ev, &s->time, line->flow->time[from], i, &ev->b.time[i]);
 }
 
 /* Key and time of a record are those of its stream's fields, which may be others than the input's, or changed. */
@@ -52,6 +50,7 @@ static void key_and_time(struct fl_line *line, struct fl_events *ev, uint32_t i,
 		fl_time_of_cell(ev, &s->time, time, i, &r->time);
 }
 
+/* One that the stream's codec can't say is rejected. */
 static void write_event(struct fl_line *line, struct fl_events *ev, uint32_t i, struct fl_output *out)
 {
 	struct fl_flow *f = line->flow;
@@ -62,14 +61,14 @@ static void write_event(struct fl_line *line, struct fl_events *ev, uint32_t i, 
 		key_and_time(line, ev, i, to, &r);
 	struct fl_out_mark m;
 	char err[FL_ERRLEN];
+	fl_output_from(out, ev, i);
 	struct fl_buf *b = fl_output_begin(out, &m, to, &r);
 	if (fl_events_encode(ev, i, s->codec, b, err) == 0) {
 		fl_output_end(out, &m);
 		return;
 	}
 	fl_output_cancel(out, &m);
-	struct fl_why why = {.i = i, .stage = s->name, .text = fl_str(err)};
-	fl_dead_letter(f, ev, &why, out);
+	fl_events_reject(ev, i, s->name, (struct fl_str){0}, fl_str(err));
 }
 
 static int by_place(const void *a, const void *b)
@@ -80,14 +79,20 @@ static int by_place(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* Records that stages sent to streams, in the order of the events. */
-static void write_emitted(struct fl_events *ev, struct fl_output *out)
+/* The event that it was made from. */
+static uint32_t origin(const struct fl_emitted *e) { return e->before ? e->before - 1 : 0; }
+
+/* Records that stages sent to streams: from the k-th on those of events up to i. Returns the next k. */
+static uint32_t write_emitted(struct fl_events *ev, uint32_t k, uint32_t i, struct fl_output *out)
 {
-	for (uint32_t k = 0; k < ev->emits; k++) {
+	for (; k < ev->emits && origin(&ev->emitted[k]) <= i; k++) {
 		const struct fl_emitted *e = &ev->emitted[k];
-		if (e->stream != FL_NO_STREAM)
-			fl_output_raw(out, e->stream, (struct fl_record){e->time, e->key, e->headers, e->value});
+		if (e->stream == FL_NO_STREAM)
+			continue;
+		fl_output_from(out, ev, origin(e));
+		fl_output_raw(out, e->stream, (struct fl_record){e->time, e->key, e->headers, e->value});
 	}
+	return k;
 }
 
 static void sort_emitted(struct fl_events *ev)
@@ -101,17 +106,34 @@ static void sort_emitted(struct fl_events *ev)
 		qsort(ev->emitted, ev->emits, sizeof *ev->emitted, by_place);
 }
 
+/* Event i, which does not pass; what was said of it stands in why[d] to why[n - 1] if it was. Returns the next d. */
+static uint32_t settle(struct fl_line *line, struct fl_events *ev, uint32_t i, uint32_t d, uint32_t n, struct fl_output *out)
+{
+	while (d < n && ev->why[d].i < i)
+		d++;
+	const struct fl_why silent = {.i = i};
+	fl_dead_settle(line, ev, d < n && ev->why[d].i == i ? &ev->why[d] : &silent, out);
+	return d;
+}
+
+/* Event by event, so that the order in no stream depends on where the batch began and ends. */
 static void finish(struct fl_line *line, struct fl_events *ev, struct fl_output *out)
 {
-	uint32_t passed = 0;
+	uint32_t passed = 0, k = 0, d = 0, whys = ev->whys;
 	sort_emitted(ev);
-	write_emitted(ev, out);
-	for (uint32_t i = 0; i < ev->b.n; i++)
-		if (ev->b.outcome[i] == FL_PASS) {
-			write_event(line, ev, i, out);
-			passed++;
+	fl_dead_sort(ev);
+	for (uint32_t i = 0; i < ev->b.n; i++) {
+		k = write_emitted(ev, k, i, out);
+		if (ev->b.outcome[i] != FL_PASS) {
+			d = settle(line, ev, i, d, whys, out);
+			continue;
 		}
-	fl_dead_settle(line, ev, out);
+		write_event(line, ev, i, out);
+		if (ev->b.outcome[i] == FL_PASS)
+			passed++;
+		else
+			fl_dead_settle(line, ev, &ev->why[ev->whys - 1], out);
+	}
 	fl_metric_add(line->flow->out, passed);
 }
 
@@ -122,10 +144,11 @@ static int run_from(struct fl_line *line, struct fl_task *t, uint32_t level, uin
 /* A stage emitted events: they and the ones that pass become the batches of the next level, and run on from there. */
 struct piece {
 	uint64_t at;
-	uint32_t len, i;
+	uint32_t len, i, place;
 	struct fl_str key, headers;
 	double time;
 	uint16_t route;
+	uint8_t made, none; /* by a stage; a tombstone */
 };
 
 static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struct fl_buf *bytes, struct piece *piece, struct fl_output *out)
@@ -136,7 +159,7 @@ static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struc
 			const struct fl_emitted *e = &ev->emitted[k];
 			if (e->stream != FL_NO_STREAM)
 				continue;
-			piece[n++] = (struct piece){bytes->len, e->value.len, e->before < ev->b.n ? e->before : 0, e->key, e->headers, e->time, 0};
+			piece[n++] = (struct piece){bytes->len, e->value.len, origin(e), 0, e->key, e->headers, e->time, 0, 1, !e->value.p};
 			fl_buf_add(bytes, e->value.p, e->value.len);
 		}
 		if (i == ev->b.n || ev->b.outcome[i] != FL_PASS)
@@ -148,11 +171,17 @@ static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struc
 			fl_events_reject(ev, i, "encode", (struct fl_str){0}, fl_str(err));
 			continue;
 		}
-		piece[n++] = (struct piece){at, (uint32_t)(bytes->len - at), i, ev->b.key[i], ev->b.headers[i], ev->b.time[i], ev->b.route[i]};
+		piece[n++] = (struct piece){at, (uint32_t)(bytes->len - at), i, 0, ev->b.key[i], ev->b.headers[i], ev->b.time[i],
+			ev->b.route[i], 0, bytes->len == at && !ev->b.value[i].p};
 	}
+	for (uint32_t p = 0; p < n; p++)
+		piece[p].place = fl_order_add(&line->order, line->order.first + piece[p].i);
 	fl_buf_room(bytes, FL_PAD);
-	write_emitted(ev, out);
-	fl_dead_settle(line, ev, out);
+	write_emitted(ev, 0, ev->b.n, out);
+	fl_dead_sort(ev);
+	for (uint32_t i = 0, d = 0; i < ev->b.n; i++)
+		if (ev->b.outcome[i] != FL_PASS)
+			d = settle(line, ev, i, d, ev->whys, out);
 	return n;
 }
 
@@ -171,17 +200,34 @@ static int run_pieces(struct fl_line *line, struct fl_task *t, uint32_t level, u
 	int rc = 0;
 	for (uint32_t k = 0; k < n && rc == 0;) {
 		fl_events_begin(next, ev->b.stream, ev->b.partition, ev->b.now);
+		const struct piece *first = &piece[k];
+		line->order.first = first->place;
 		for (; k < n && next->b.n < next->capacity; k++) {
 			const struct piece *p = &piece[k];
 			int64_t offset = ev->b.n ? ev->b.offset[p->i] : 0;
-			fl_events_add(next, offset, p->time, p->key, (struct fl_str){bytes->p + p->at, p->len}, p->headers);
+			fl_events_add(next, offset, p->time, p->key, (struct fl_str){p->none ? NULL : bytes->p + p->at, p->len}, p->headers);
 			next->b.route[next->b.n - 1] = p->route;
 		}
 		fl_events_decode(next);
-		load_made(line, next);
+		for (uint32_t i = 0; i < next->b.n; i++)
+			if (first[i].made)
+				load_made(line, next, i);
 		rc = run_from(line, t, level + 1, from, out, err);
 	}
 	free(piece);
+	return rc;
+}
+
+/* The same from the batch that was read on. */
+static int run_ordered(struct fl_line *line, struct fl_task *t, uint32_t from, struct fl_output *out, char *err)
+{
+	fl_order_begin(&line->order, line->ev[0]->b.n ? line->ev[0]->b.n : 1);
+	fl_output_hold(out, &line->order);
+	int rc = run_pieces(line, t, 0, from, out, err);
+	if (rc < 0)
+		fl_output_hold(out, NULL);
+	else
+		fl_output_release(out);
 	return rc;
 }
 
@@ -236,7 +282,7 @@ static int run_from(struct fl_line *line, struct fl_task *t, uint32_t level, uin
 			return -1;
 		}
 		if (ev->emits && has_emits(ev))
-			return run_pieces(line, t, level, k + 1, out, err);
+			return level ? run_pieces(line, t, level, k + 1, out, err) : run_ordered(line, t, k + 1, out, err);
 	}
 	finish(line, ev, out);
 	return 0;
@@ -284,7 +330,7 @@ int fl_line_tick(struct fl_line *line, struct fl_task *t, struct fl_output *out,
 			if (fl_script_tick(st->script, ev, now, err) < 0)
 				fl_log(FL_ERROR, line->flow->who, "%s", err);
 		}
-		if (ev->emits && run_pieces(line, t, 0, k + 1, out, err) < 0)
+		if (ev->emits && run_ordered(line, t, k + 1, out, err) < 0)
 			return -1;
 	}
 	return check_state(t, err);

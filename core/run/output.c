@@ -1,4 +1,4 @@
-/* Collects or prints the records that tasks write. Called by chain.c, dead.c and source.c on the thread that owns it. */
+/* Collects or prints the records that tasks write. Called by line.c, dead.c and source.c on the thread that owns it. */
 #include "output.h"
 
 #include <math.h>
@@ -8,7 +8,6 @@ void fl_output_open(struct fl_output *out, const struct fl_plan *plan, struct fl
 {
 	*out = (struct fl_output){.plan = plan, .printer = printer};
 	out->part = fl_alloc(plan->streams * sizeof *out->part);
-	out->turn = fl_alloc(plan->streams * sizeof *out->turn);
 	out->probe = fl_alloc(plan->streams * sizeof *out->probe);
 	out->records = fl_alloc(plan->streams * sizeof *out->records);
 }
@@ -98,6 +97,7 @@ void fl_output_emitted(struct fl_output *out, struct fl_events *ev, uint32_t to)
 		fl_events_begin(p->ev, name, 0, ev->b.now);
 		for (; k < ev->emits && p->ev->b.n < p->ev->capacity; k++) {
 			const struct fl_emitted *e = &ev->emitted[k];
+			out->turn++;
 			if (e->stream != FL_NO_STREAM && e->stream != to)
 				fl_output_raw(out, e->stream, (struct fl_record){e->time, e->key, e->headers, e->value});
 			else
@@ -114,14 +114,21 @@ static struct fl_out_part *part_of(struct fl_output *out, uint32_t stream, struc
 	uint32_t n = out->plan->stream[stream].partitions;
 	if (!out->part[stream])
 		out->part[stream] = fl_alloc(n * sizeof **out->part);
-	uint32_t k = n == 1 ? 0 : fl_partition_of(key, key.p ? 0 : out->turn[stream]++, n);
+	uint32_t k = n == 1 ? 0 : fl_partition_of(key, out->turn, n);
 	return &out->part[stream][k];
+}
+
+void fl_output_from(struct fl_output *out, const struct fl_events *ev, uint32_t i)
+{
+	out->turn = i < ev->b.n ? (uint64_t)ev->b.offset[i] : (uint64_t)ev->b.now; /* a tick: by its second */
+	if (out->order)
+		out->order->at = out->order->first + i;
 }
 
 static struct fl_buf *print_begin(struct fl_output *out, struct fl_out_mark *m, uint32_t stream, const struct fl_record *r)
 {
 	struct fl_printer *p = out->printer;
-	m->buf = p->streams || stream == p->to ? &p->buf : &p->waste;
+	m->buf = !p->streams && stream != p->to ? &p->waste : out->order ? &out->order->bytes : &p->buf;
 	m->at = m->buf->len;
 	if (p->streams) {
 		const char *name = out->plan->stream[stream].name;
@@ -139,7 +146,7 @@ struct fl_buf *fl_output_begin(struct fl_output *out, struct fl_out_mark *m, uin
 	if (out->printer)
 		return print_begin(out, m, stream, r);
 	m->part = part_of(out, stream, r->key);
-	m->buf = &m->part->buf;
+	m->buf = out->order ? &out->order->bytes : &m->part->buf;
 	m->at = fl_segment_begin(m->buf, r->time, r->key, r->headers);
 	return m->buf;
 }
@@ -150,11 +157,16 @@ void fl_output_end(struct fl_output *out, struct fl_out_mark *m)
 	if (out->printer) {
 		fl_buf_byte(m->buf, '\n');
 		out->printer->waste.len = 0;
+		if (out->order && m->buf == &out->order->bytes)
+			fl_order_hold(out->order, m->at, NULL);
 		return;
 	}
 	fl_segment_end(m->buf, m->at);
-	m->part->n++;
 	out->bytes += m->buf->len - m->at;
+	if (out->order)
+		fl_order_hold(out->order, m->at, m->part);
+	else
+		m->part->n++;
 }
 
 void fl_output_cancel(struct fl_output *out, struct fl_out_mark *m)
@@ -163,6 +175,22 @@ void fl_output_cancel(struct fl_output *out, struct fl_out_mark *m)
 		m->buf->len = m->at;
 	else
 		fl_segment_cancel(m->buf, m->at);
+}
+
+void fl_output_hold(struct fl_output *out, struct fl_order *order) { out->order = order; }
+
+static void put_held(void *arg, struct fl_out_part *part, struct fl_str bytes)
+{
+	struct fl_output *out = arg;
+	fl_buf_add(part ? &part->buf : &out->printer->buf, bytes.p, bytes.len);
+	if (part)
+		part->n++;
+}
+
+void fl_output_release(struct fl_output *out)
+{
+	fl_order_release(out->order, put_held, out);
+	out->order = NULL;
 }
 
 /* ---- the next commit ------------------------------------------------------------------------------------------- */
@@ -210,7 +238,6 @@ void fl_output_close(struct fl_output *out)
 		free(out->part[s]);
 	}
 	free(out->part);
-	free(out->turn);
 	free(out->probe);
 	free(out->records);
 }

@@ -5,6 +5,7 @@
 
 #include "../plan/plan.h"
 #include "../stream/stream.h"
+#include "order.h"
 
 struct fl_out_part {
 	struct fl_buf buf;
@@ -22,7 +23,8 @@ struct fl_printer {
 struct fl_output {
 	const struct fl_plan *plan;
 	struct fl_out_part **part; /* [plan stream][partition]; a row is made at its first record */
-	uint64_t *turn;            /* [plan stream] spreads records without a key */
+	uint64_t turn;             /* spreads records without a key: the offset of what they were made from, or a count */
+	struct fl_order *order;    /* NULL, or what holds the records until they can be put in order */
 	struct fl_probe **probe;   /* [plan stream] reads key and time of raw records; made at first use */
 	struct fl_printer *printer;
 	size_t bytes;              /* collected since the last take */
@@ -39,6 +41,8 @@ struct fl_out_mark {
 	size_t at;
 	uint32_t stream;
 };
+/* What comes now was made from event i of ev. */
+void fl_output_from(struct fl_output *out, const struct fl_events *ev, uint32_t i);
 struct fl_buf *fl_output_begin(struct fl_output *out, struct fl_out_mark *m, uint32_t stream, const struct fl_record *r);
 void fl_output_end(struct fl_output *out, struct fl_out_mark *m);
 void fl_output_cancel(struct fl_output *out, struct fl_out_mark *m);
@@ -51,6 +55,10 @@ void fl_output_raw(struct fl_output *out, uint32_t stream, struct fl_record r);
 
 /* Many raw records at once, as a source emits them: ev->emitted. */
 void fl_output_emitted(struct fl_output *out, struct fl_events *ev, uint32_t to);
+
+/* From now on records are held by order, until release; NULL where what is held is to be forgotten. */
+void fl_output_hold(struct fl_output *out, struct fl_order *order);
+void fl_output_release(struct fl_output *out);
 
 /* Moves what was collected into txn->append (room for fl_output_parts more); drop forgets it. */
 uint32_t fl_output_parts(const struct fl_output *out);
