@@ -295,6 +295,11 @@ static int check_state(const struct fl_task *t, char *err)
 	return failed ? fl_err(err, "%s", failed) : 0;
 }
 
+int fl_task_splits(const struct fl_task *t, const struct fl_events *ev, double time)
+{
+	return ev->b.n && time > ev->b.time[0] && fl_state_expires(t->state);
+}
+
 int fl_line_run(struct fl_line *line, struct fl_task *t, struct fl_output *out, char *err)
 {
 	struct fl_events *ev = line->ev[0];

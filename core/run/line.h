@@ -73,6 +73,10 @@ void fl_task_close(struct fl_task *t); /* not the state */
 /* Key and time of the records in ev that come without, by the stream's fields; after fl_events_decode. */
 void fl_line_load(struct fl_line *line, struct fl_events *ev);
 
+/* Whether a record of this time must not be put behind those in ev. Stores with a time to live go by the highest time
+ * that was seen, which therefore moves between two batches only: what has expired for an event is the same wherever
+ * batches are cut. */
+int fl_task_splits(const struct fl_task *t, const struct fl_events *ev, double time);
 /* The batch in line->ev[0] through all stages and out. -1: the task has to go back to its last commit. */
 int fl_line_run(struct fl_line *line, struct fl_task *t, struct fl_output *out, char *err);
 /* tick(now) of all stages that have it. */

@@ -101,8 +101,8 @@ static int ticks(struct pipe_run *p, double now, char *err)
 
 static int fill(struct pipe_run *p, struct fl_events *ev, double now)
 {
-	/* With the records' clock every event may have ticks before it. */
-	uint32_t most = p->ticks && p->conf->record_now ? 1 : ev->capacity;
+	/* With the records' clock every event may have ticks before it; and see fl_task_splits, times being known later here. */
+	uint32_t most = (p->ticks && p->conf->record_now) || fl_state_expires(p->task.state) ? 1 : ev->capacity;
 	struct fl_str line;
 	fl_events_begin(ev, p->conf->plan->stream[p->flow->is->from].name, 0, p->conf->record_now ? (double)NAN : now);
 	while (ev->b.n < most && next_line(p, &line)) {

@@ -56,7 +56,14 @@ static int fill(struct fl_seat *seat, struct fl_events *ev, char *err)
 	struct fl_record r;
 	const size_t from = seat->at;
 	int rc = 1;
-	while (ev->b.n < ev->capacity && seat->at - from < BATCH_BYTES && (rc = fl_segment_next(seat->segment, &seat->at, &r)) > 0) {
+	while (ev->b.n < ev->capacity && seat->at - from < BATCH_BYTES) {
+		const size_t at = seat->at;
+		if ((rc = fl_segment_next(seat->segment, &seat->at, &r)) <= 0)
+			break;
+		if (fl_task_splits(&seat->task, ev, r.time)) {
+			seat->at = at;
+			break;
+		}
 		if (seat->at_offset >= seat->next)
 			fl_events_add(ev, seat->at_offset, r.time, r.key, r.value, r.headers);
 		seat->at_offset++;

@@ -235,6 +235,10 @@ int fl_script_migrate(struct fl_script_task *t, double now, char *err)
 	struct fl_script *sc = t->sc;
 	uint32_t len;
 	int any = 0;
+	/* All its stores, so that no event meets one that can't be had, and their times to live are known from the start. */
+	for (uint32_t id = 0; t->state && id < sc->stores; id++)
+		if (!fl_luastate_store(t, id, err))
+			return fl_err_in(err, "%s: state \"%s\"", sc->conf.name, sc->store[id].name);
 	if (!sc->has_version || !t->state || t->version_due)
 		return 0;
 	if (!fl_luastate_own(t, err))

@@ -129,6 +129,14 @@ void fl_state_time(struct fl_state *st, double t)
 		st->time = t;
 }
 
+int fl_state_expires(const struct fl_state *st)
+{
+	for (uint32_t i = 0; i < st->stores; i++)
+		if (st->store[i]->ttl > 0)
+			return 1;
+	return 0;
+}
+
 size_t fl_state_bytes(const struct fl_state *st)
 {
 	size_t n = 0;

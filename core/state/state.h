@@ -40,6 +40,7 @@ struct fl_store *fl_state_store(struct fl_state *st, const char *name, double tt
 const char *fl_store_name(const struct fl_store *s);
 /* The highest event time seen: ttl goes by it. Called once a batch, or for each event: it costs a comparison. */
 void fl_state_time(struct fl_state *st, double t);
+int fl_state_expires(const struct fl_state *st); /* whether any store has a ttl */
 
 uint64_t fl_key_hash(struct fl_str key); /* XXH3; what the hash parameters are */
 
