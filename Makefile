@@ -19,7 +19,7 @@ TEST_PACKAGES := clang clang-tidy libclang-rt-14-dev libcmocka-dev lua-busted lu
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wwrite-strings -Wvla
 # Under sanitizers gcc knows less about lengths and warns of what can't be.
-WARN   += $(if $(SAN),-Wno-format-truncation -Wno-maybe-uninitialized)
+WARN   += $(if $(SAN),-Wno-unknown-warning-option -Wno-format-truncation -Wno-maybe-uninitialized)
 PKGS   := luajit lmdb sqlite3 libxxhash
 DEFS   := -D_GNU_SOURCE
 BASE   := $(OPT) -g -fno-omit-frame-pointer -fPIC -pthread $(WARN) $(SAN) -MMD -MP
