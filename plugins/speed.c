@@ -37,6 +37,7 @@ struct conf {
 #define ROOM 8u /* of the smallest ring; all are powers of two */
 struct point {
 	double t, x, y;
+	double cos_y; /* of y as degrees: asked for as the event itself and again as a reference */
 };
 struct ring {
 	uint32_t version; /* 0: new */
@@ -92,7 +93,7 @@ static double on_earth(const struct point *a, const struct point *b)
 {
 	double s = sin((b->y - a->y) * DEGREE / 2);
 	double u = sin((b->x - a->x) * DEGREE / 2);
-	double h = s * s + cos(a->y * DEGREE) * cos(b->y * DEGREE) * (u * u);
+	double h = s * s + a->cos_y * b->cos_y * (u * u);
 	return 2 * RADIUS * asin(sqrt(h < 1 ? h : 1));
 }
 
@@ -277,7 +278,7 @@ static int speed_process(void *arg, struct fl_batch *b, char *err)
 			return -1;
 		if (!r)
 			continue;
-		struct point p = {b->time[i], x->num[i], y->num[i]};
+		struct point p = {b->time[i], x->num[i], y->num[i], cos(y->num[i] * DEGREE)};
 		keep_point(self, r, &p, b->key[i]);
 		const struct point *ref = reference(r, p.t, c->span);
 		double dt = ref ? p.t - ref->t : 0;

@@ -146,6 +146,10 @@ void fl_events_begin(struct fl_events *ev, const char *stream, uint32_t partitio
 			memset(ev->b.column[c]->dirty, 0, ev->b.n);
 			ev->b.column[c]->written = 0;
 		}
+	memset(ev->b.outcome, FL_PASS, ev->b.n * sizeof *ev->b.outcome);
+	memset(ev->b.touched, 0, ev->b.n * sizeof *ev->b.touched);
+	memset(ev->b.route, 0, ev->b.n * sizeof *ev->b.route);
+	memset(ev->b.hash, 0, ev->b.n * sizeof *ev->b.hash);
 	fl_arena_reset(&ev->arena);
 	ev->b.n = ev->whys = ev->emits = 0;
 	ev->loaded = 0;
@@ -153,22 +157,6 @@ void fl_events_begin(struct fl_events *ev, const char *stream, uint32_t partitio
 	ev->b.partition = partition;
 	ev->b.now = now;
 	make_columns(ev);
-}
-
-void fl_events_add(struct fl_events *ev, int64_t offset, double time, struct fl_str key, struct fl_str value,
-	struct fl_str headers)
-{
-	FL_ASSERT(ev->b.n < ev->capacity && !ev->loaded);
-	uint32_t i = ev->b.n++;
-	ev->b.outcome[i] = FL_PASS;
-	ev->b.value[i] = value;
-	ev->b.key[i] = key;
-	ev->b.headers[i] = headers;
-	ev->b.time[i] = time;
-	ev->b.offset[i] = offset;
-	ev->b.touched[i] = 0;
-	ev->b.route[i] = 0;
-	ev->b.hash[i] = 0;
 }
 
 /* The cells of columns from..to are absent until the codec finds them. */

@@ -62,8 +62,6 @@ void fl_events_free(struct fl_events *ev);
 /* One batch's life: begin empties it (columns stay), add puts records in (pointers are borrowed until the next begin;
  * FL_PAD readable bytes must follow value), decode fills the columns and rejects what is not valid. */
 void fl_events_begin(struct fl_events *ev, const char *stream, uint32_t partition, double now);
-void fl_events_add(struct fl_events *ev, int64_t offset, double time, struct fl_str key, struct fl_str value,
-	struct fl_str headers);
 void fl_events_decode(struct fl_events *ev);
 
 /* The column of a name, for the batch's own thread: added to fields and made where it is new (and filled, if records are
@@ -82,6 +80,18 @@ void fl_events_set_string(struct fl_events *ev, uint32_t col, uint32_t i, struct
 /* any JSON text, checked and copied; -1: it is none, and nothing was written */
 int fl_events_set_json(struct fl_events *ev, uint32_t col, uint32_t i, struct fl_str text);
 void fl_events_remove(struct fl_events *ev, uint32_t col, uint32_t i);
+
+static inline void fl_events_add(struct fl_events *ev, int64_t offset, double time, struct fl_str key, struct fl_str value,
+	struct fl_str headers)
+{
+	FL_ASSERT(ev->b.n < ev->capacity && !ev->loaded);
+	uint32_t i = ev->b.n++;
+	ev->b.value[i] = value;
+	ev->b.key[i] = key;
+	ev->b.headers[i] = headers;
+	ev->b.time[i] = time;
+	ev->b.offset[i] = offset;
+}
 
 /* The mark of a cell as written, in the order of writing (what Lua's prelude does on its own). */
 static inline void fl_events_touch(struct fl_events *ev, struct fl_column *c, uint32_t i)

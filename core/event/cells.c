@@ -212,9 +212,9 @@ int fl_events_encode(struct fl_events *ev, uint32_t i, const struct fl_codec *to
 	return -1;
 }
 
-struct fl_str fl_events_key(struct fl_events *ev, uint32_t col, uint32_t i)
+/* A key that is no untouched number and no string. */
+__attribute__((noinline)) static struct fl_str other_key(struct fl_events *ev, const struct fl_column *c, uint32_t i)
 {
-	const struct fl_column *c = column(ev, col, i);
 	char text[FL_NUMBER_MAX];
 	switch ((enum fl_type)c->type[i]) {
 	case FL_ABSENT:
@@ -230,7 +230,15 @@ struct fl_str fl_events_key(struct fl_events *ev, uint32_t col, uint32_t i)
 	case FL_NUMBER:
 		break;
 	}
-	if (!c->dirty[i]) /* as the record has it */
-		return (struct fl_str){ev->b.value[i].p + c->at[i], c->len[i]};
 	return fl_arena_copy(&ev->arena, text, fl_number_write(text, c->num[i]));
+}
+
+struct fl_str fl_events_key(struct fl_events *ev, uint32_t col, uint32_t i)
+{
+	const struct fl_column *c = column(ev, col, i);
+	if (c->type[i] == FL_STRING)
+		return c->str[i];
+	if (c->type[i] == FL_NUMBER && !c->dirty[i]) /* as the record has it */
+		return (struct fl_str){ev->b.value[i].p + c->at[i], c->len[i]};
+	return other_key(ev, c, i);
 }

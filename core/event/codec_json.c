@@ -68,11 +68,11 @@ __attribute__((noinline)) static int32_t column_of(struct fl_decoder *d, const s
 		key.p = to;
 	}
 	uint16_t column = find(d, ev, key);
-	if (position < SEEN && raw.len <= sizeof d->seen->key) {
+	if (position < SEEN && raw.len + 2 <= sizeof d->seen->key) {
 		struct fl_json_seen *s = &d->seen[position];
 		s->column = column;
-		s->len = (uint8_t)raw.len;
-		memcpy(s->key, raw.p, raw.len);
+		s->len = (uint8_t)(raw.len + 2);
+		memcpy(s->key, raw.p - 1, raw.len + 2);
 	}
 	return column;
 }
@@ -96,15 +96,35 @@ static inline int same_short(const char *a, const char *b, uint32_t len)
 #endif
 }
 
-inline int32_t fl_json_column(struct fl_decoder *d, const struct fl_events *ev, struct fl_str key, uint32_t position)
+static inline int is_seen(const struct fl_json_seen *s, const char *quoted)
 {
-	if (position < SEEN) {
-		const struct fl_json_seen *s = &d->seen[position];
-		uint32_t n = key.len;
-		if (s->len == n && n && (n <= 16 ? same_short(s->key, key.p, n) : memcmp(s->key, key.p, n) == 0))
-			return s->column;
-	}
+	return s->len <= 16 ? same_short(s->key, quoted, s->len) : memcmp(s->key, quoted, s->len) == 0;
+}
+
+int32_t fl_json_column(struct fl_decoder *d, const struct fl_events *ev, struct fl_str key, uint32_t position)
+{
+	if (position < SEEN && d->seen[position].len == key.len + 2 && is_seen(&d->seen[position], key.p - 1))
+		return d->seen[position].column;
 	return column_of(d, ev, key, position);
+}
+
+/* The next member in a few steps, as most are: its key is the one seen at this position in the record before, a colon
+ * follows at once, and its value is a number or a string. 0: it is not like that, and fl_members_next sees to it. */
+static inline int next_seen(struct fl_members *m, const struct fl_json_seen *s, struct fl_member *f)
+{
+	const char *p = m->p;
+	uint32_t k = m->k;
+	if (k != m->first && p[m->at[k++]] != ',')
+		return 0;
+	const uint32_t *at = m->at + k;
+	if (m->n - k < 4 || at[1] - at[0] != s->len || p[at[1]] != ':' || !is_seen(s, p + at[0]) || at[3] >= m->end)
+		return 0;
+	char c = p[at[2]];
+	if ((unsigned char)(c - '0') > 9 && c != '"' && c != '-')
+		return 0;
+	*f = (struct fl_member){at[0] + 1, at[1] - 1, at[2], fl_members_trim(p, at[3])};
+	m->k = k + 3;
+	return 1;
 }
 
 inline int fl_json_open(struct fl_decoder *d, struct fl_str record, struct fl_members *m)
@@ -179,18 +199,26 @@ static inline enum read read_value(struct fl_decoder *d, struct fl_events *ev, s
 	return fl_json_check(c->str[i], d->limits.depth - 1, err) < 0 ? UNREADABLE : READ;
 }
 
-/* Columns from..to of record i, whose members m is at; they count from `start`, where the record begins in m's text.
+/* Columns from..to of record i, whose members are at; they count from `start`, where the record begins in their text.
  * *bad is the member that could not be read, counted from the record's beginning. */
-static enum read read_members(struct fl_decoder *d, struct fl_events *ev, uint32_t i, struct fl_members *m, uint32_t start,
+static enum read read_members(struct fl_decoder *d, struct fl_events *ev, uint32_t i, struct fl_members *at, uint32_t start,
 	uint32_t from, uint32_t to, struct fl_member *bad)
 {
+	struct fl_members m = *at; /* in registers: what is stored in columns could change *at, for all the compiler knows */
 	struct fl_member f;
 	const char *record = ev->b.value[i].p;
-	int more;
-	for (uint32_t position = 0; (more = fl_members_next(m, &f)) > 0; position++) {
-		int32_t col = fl_json_column(d, ev, (struct fl_str){m->p + f.key, f.key_end - f.key}, position);
-		if (col < 0)
-			return MALFORMED;
+	int more = 1;
+	for (uint32_t position = 0;; position++) {
+		const struct fl_json_seen *s = &d->seen[position < SEEN ? position : SEEN - 1];
+		int32_t col = s->column;
+		if (!next_seen(&m, s, &f)) {
+			more = fl_members_next(&m, &f);
+			if (more <= 0)
+				break;
+			col = fl_json_column(d, ev, (struct fl_str){m.p + f.key, f.key_end - f.key}, position);
+			if (col < 0)
+				return MALFORMED;
+		}
 		if ((uint32_t)col - from >= to - from)
 			continue;
 		struct fl_column *c = ev->b.column[col];
@@ -202,6 +230,7 @@ static enum read read_members(struct fl_decoder *d, struct fl_events *ev, uint32
 			return r;
 		}
 	}
+	at->k = m.k;
 	return more < 0 ? MALFORMED : READ;
 }
 
@@ -237,18 +266,22 @@ static void forget(struct fl_events *ev, uint32_t i, uint32_t from, uint32_t to)
 	}
 }
 
-/* Whether record i is to be read; one that is too long is rejected. */
-static int is_due(struct fl_decoder *d, struct fl_events *ev, uint32_t i)
+__attribute__((noinline)) static void reject_long(const struct fl_decoder *d, struct fl_events *ev, uint32_t i)
 {
 	char text[FL_ERRLEN];
+	snprintf(text, sizeof text, "the record has %u bytes; %u are allowed (limit \"record\")", ev->b.value[i].len, d->limits.record);
+	reject(ev, i, text);
+}
+
+/* Whether record i is to be read; one that is too long is rejected. */
+static inline int is_due(const struct fl_decoder *d, struct fl_events *ev, uint32_t i)
+{
 	struct fl_str record = ev->b.value[i];
 	if (ev->b.outcome[i] != FL_PASS || !record.p)
 		return 0;
-	if (record.len <= d->limits.record)
-		return 1;
-	snprintf(text, sizeof text, "the record has %u bytes; %u are allowed (limit \"record\")", record.len, d->limits.record);
-	reject(ev, i, text);
-	return 0;
+	if (record.len > d->limits.record)
+		reject_long(d, ev, i);
+	return record.len <= d->limits.record;
 }
 
 /* The records from first on that are indexed as one text, with a line feed between them: up to the returned one, and

@@ -11,8 +11,8 @@
 /* A key of the records seen last, by its position in the record, and the column that it belongs to. */
 struct fl_json_seen {
 	uint16_t column; /* FL_NO_COLUMN: nobody named it */
-	uint8_t len;     /* 0: none yet */
-	char key[45];
+	uint8_t len;     /* with its quotes; 0: none yet */
+	char key[45];    /* and with them */
 };
 
 struct fl_decoder {

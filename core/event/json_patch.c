@@ -14,20 +14,23 @@ struct changes {
 	uint16_t append[FL_COLUMNS_MAX];  /* columns in the order of writing */
 };
 
+/* The field can't be said in JSON. */
+__attribute__((noinline)) static int refuse(const struct fl_column *c, const char *what, char *err)
+{
+	return fl_err(err, "the field \"%.*s\" %s, which JSON can't say", (int)(c->name.len < 64 ? c->name.len : 64), c->name.p,
+		what);
+}
+
 static int write_cell(struct fl_buf *out, const struct fl_column *c, uint32_t i, char *err)
 {
-	int name = (int)(c->name.len < 64 ? c->name.len : 64);
 	switch ((enum fl_type)c->type[i]) {
 	case FL_NUMBER:
 		if (!isfinite(c->num[i]))
-			return fl_err(err, "the field \"%.*s\" is not a finite number, which JSON can't say", name, c->name.p);
+			return refuse(c, "is not a finite number", err);
 		out->len += fl_number_write(fl_buf_room(out, FL_NUMBER_MAX), c->num[i]);
 		return 0;
 	case FL_STRING:
-		if (fl_json_string(out, c->str[i]) < 0)
-			return fl_err(err, "the field \"%.*s\" was set to a text that is not UTF-8, which JSON can't say", name,
-				c->name.p);
-		return 0;
+		return fl_json_string(out, c->str[i]) < 0 ? refuse(c, "was set to a text that is not UTF-8", err) : 0;
 	case FL_BOOL:
 		if (c->num[i] != 0)
 			FL_BUF_LIT(out, "true");
@@ -65,7 +68,7 @@ static int append_all(struct fl_events *ev, struct fl_buf *out, const struct cha
 }
 
 /* Puts column col into a list that is sorted by key[i] of its columns (few, and mostly in order already). */
-static void insert(const struct fl_events *ev, uint16_t *list, uint32_t *n, uint32_t col, uint32_t i, int by_place)
+static inline void insert(const struct fl_events *ev, uint16_t *list, uint32_t *n, uint32_t col, uint32_t i, int by_place)
 {
 	uint32_t k = (*n)++;
 	for (; k > 0; k--) {
@@ -122,7 +125,7 @@ static int patch(struct fl_events *ev, uint32_t i, const struct changes *ch, str
 
 /* Some removed, all of their names: member by member, a removed one with the comma before it (or behind it, where it is
  * the first). */
-static int patch_members(struct fl_events *ev, uint32_t i, const struct changes *ch, struct fl_buf *out, char *err)
+__attribute__((noinline)) static int patch_members(struct fl_events *ev, uint32_t i, const struct changes *ch, struct fl_buf *out, char *err)
 {
 	struct fl_members m;
 	struct fl_member f = {0};
@@ -161,7 +164,7 @@ static int patch_members(struct fl_events *ev, uint32_t i, const struct changes 
 }
 
 /* An object of the written fields, behind {"value": the record} where it is of the codecs text or bytes. */
-static int build(struct fl_events *ev, uint32_t i, struct changes *ch, struct fl_buf *out, char *err)
+__attribute__((noinline)) static int build(struct fl_events *ev, uint32_t i, struct changes *ch, struct fl_buf *out, char *err)
 {
 	struct fl_str record = ev->b.value[i];
 	int first = 1, whole = record.p != NULL && ev->codec != &fl_codec_json;

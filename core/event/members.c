@@ -4,12 +4,12 @@
 #include "../base/err.h"
 #include "codec.h"
 
-uint32_t fl_members_skip(const struct fl_members *m, uint32_t k)
+uint32_t fl_members_skip(struct fl_members m, uint32_t k)
 {
 	uint64_t kinds[FL_DEPTH_MAX / 64]; /* 1: an object is open at that depth */
-	uint32_t depth = 0, limit = m->depth - 1; /* the record's own bracket is open */
-	for (; m->at[k] < m->end; k++) {
-		char c = m->p[m->at[k]];
+	uint32_t depth = 0, limit = m.depth - 1; /* the record's own bracket is open */
+	for (; m.at[k] < m.end; k++) {
+		char c = m.p[m.at[k]];
 		if (c == '{' || c == '[') {
 			if (depth == limit)
 				return 0;

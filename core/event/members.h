@@ -22,8 +22,9 @@ struct fl_member {
 	uint32_t value, value_end;
 };
 
-/* Behind the value that opens at token k; 0: its brackets do not match, or it is too deep. */
-uint32_t fl_members_skip(const struct fl_members *m, uint32_t k);
+/* Behind the value that opens at token k; 0: its brackets do not match, or it is too deep. (By value, so that the walk
+ * itself stays in registers.) */
+uint32_t fl_members_skip(struct fl_members m, uint32_t k);
 
 /* m->k is the record's first token. 0: the record is no object, or nothing follows its first bracket. */
 static inline int fl_members_open(struct fl_members *m)
@@ -62,7 +63,7 @@ static inline int fl_members_next(struct fl_members *m, struct fl_member *f)
 	f->value = at[k];
 	char c = p[f->value];
 	if (c == '{' || c == '[') {
-		k = fl_members_skip(m, k);
+		k = fl_members_skip(*m, k);
 		if (k == 0 || at[k] >= m->end)
 			return -1;
 		f->value_end = at[k - 1] + 1;

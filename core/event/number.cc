@@ -219,11 +219,10 @@ int big(const char *p, uint32_t len, const parts &n, double *d, int64_t *i, int 
 
 } // namespace
 
-extern "C" int fl_number_read(const char *p, uint32_t len, double *d, int64_t *i, int *is_unsigned)
+// Any number at all.
+__attribute__((noinline)) static int read(const char *p, uint32_t len, double *d, int64_t *i, int *is_unsigned)
 {
 	parts n;
-	if (plain(p, p + len, d))
-		return 1;
 	if (!split(p, p + len, &n))
 		return 0;
 	uint64_t count = (uint64_t)n.whole + n.fraction;
@@ -237,6 +236,11 @@ extern "C" int fl_number_read(const char *p, uint32_t len, double *d, int64_t *i
 	v = e < 0 ? v / POWER[-e] : v * POWER[e];
 	*d = n.negative ? -v : v;
 	return 1;
+}
+
+extern "C" int fl_number_read(const char *p, uint32_t len, double *d, int64_t *i, int *is_unsigned)
+{
+	return plain(p, p + len, d) ? 1 : read(p, len, d, i, is_unsigned);
 }
 
 extern "C" uint32_t fl_integer_write(char *to, int64_t v)

@@ -250,7 +250,13 @@ static void say_why(struct fl_events *ev, const struct fl_time_spec *spec, const
 
 void fl_time_of_events(struct fl_events *ev, const struct fl_time_spec *spec, uint32_t col)
 {
+	const struct fl_column *c = ev->b.column[col];
+	double unit = spec->unit;
 	for (uint32_t i = 0; i < ev->b.n; i++)
-		if (ev->b.outcome[i] == FL_PASS && fl_time_of_cell(ev, spec, col, i, &ev->b.time[i]) < 0)
-			say_why(ev, spec, ev->b.column[col], i);
+		if (ev->b.outcome[i] != FL_PASS)
+			continue;
+		else if (c->type[i] == FL_NUMBER && unit >= 1) /* nearly all */
+			ev->b.time[i] = c->num[i] * unit;
+		else if (fl_time_of_cell(ev, spec, col, i, &ev->b.time[i]) < 0)
+			say_why(ev, spec, c, i);
 }

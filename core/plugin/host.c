@@ -192,20 +192,24 @@ static uint64_t hash_of(struct fl_batch *b, uint32_t i)
 	return b->hash[i];
 }
 
+/* An event without a key that state can be kept by. */
+__attribute__((noinline)) static void *keyless(struct fl_slot *slot, struct fl_batch *b, uint32_t i)
+{
+	if (!b->key[i].p)
+		h_reject(slot->ctx, b, i, "the record has no key, and state is kept by key: give stream %s a key = \"field\"",
+		         b->stream);
+	else
+		h_reject(slot->ctx, b, i, "the key has %u bytes; state is kept for keys up to %d", b->key[i].len, FL_KEY_MAX);
+	return NULL;
+}
+
 static void *h_state_at(struct fl_store *s, struct fl_batch *b, uint32_t i, uint32_t size, uint32_t *len)
 {
 	struct fl_slot *slot = slot_of(s);
-	struct fl_ctx *ctx = slot->ctx;
-	events_of(ctx, b, i);
+	FL_ASSERT(i < b->n);
 	struct fl_str key = b->key[i];
-	if (__builtin_expect(!key.p || key.len > FL_KEY_MAX || !slot->store, 0)) {
-		if (!key.p)
-			h_reject(ctx, b, i, "the record has no key, and state is kept by key: give stream %s a key = \"field\"",
-			         b->stream);
-		else
-			h_reject(ctx, b, i, "the key has %u bytes; state is kept for keys up to %d", key.len, FL_KEY_MAX);
-		return NULL;
-	}
+	if (__builtin_expect(!key.p || key.len > FL_KEY_MAX || !slot->store, 0))
+		return keyless(slot, b, i);
 	/* The batch says which keys come next: what they need is fetched while this event is worked on. */
 	if (i + 32 < b->n)
 		fl_store_ahead(slot->store, hash_of(b, i + 16), hash_of(b, i + 32));
@@ -268,13 +272,10 @@ static void h_count(struct fl_meter *m, struct fl_str value, uint64_t n)
 static void h_count_key(struct fl_meter *m, struct fl_batch *b, uint32_t i, uint64_t n)
 {
 	FL_ASSERT(i < b->n);
-	if (!b->key[i].p) {
+	if (b->key[i].p)
+		fl_meter_count(m, b->key[i], hash_of(b, i), n);
+	else
 		fl_meter_count(m, fl_str(""), 0, n);
-		return;
-	}
-	if (i + 8 < b->n && b->hash[i + 8])
-		fl_meter_ahead(m, b->hash[i + 8]);
-	fl_meter_count(m, b->key[i], hash_of(b, i), n);
 }
 
 static const char *h_data_dir(struct fl_ctx *ctx)

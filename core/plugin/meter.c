@@ -24,7 +24,7 @@ struct fl_meter {
 	uint32_t magic;
 	char *name, *help, *label, *labels;
 	struct fl_metric *plain, *other; /* without a label of its own; of the values over the limit */
-	struct counted *table;           /* [TABLE] by hash; NULL before the first */
+	struct counted *table;           /* [TABLE] by hash */
 	uint32_t values, waiting;
 	uint16_t wait[MOST_LABELS];      /* places in the table whose n is not 0 */
 	struct fl_meter *next;
@@ -39,7 +39,9 @@ struct fl_meter *fl_meter_new(struct fl_meter *next, const char *name, const cha
 	m->help = fl_strdup(help ? help : "");
 	m->labels = fl_strdup(labels);
 	m->label = label ? fl_strdup(label) : NULL;
-	if (!label)
+	if (label)
+		m->table = fl_alloc(TABLE * sizeof *m->table);
+	else
 		m->plain = fl_metric_get(m->name, m->labels, m->help);
 	return m;
 }
@@ -77,10 +79,8 @@ __attribute__((noinline)) static struct counted *add(struct fl_meter *m, struct 
 	return c;
 }
 
-static struct counted *find(struct fl_meter *m, struct fl_str value, uint64_t hash)
+static inline struct counted *find(struct fl_meter *m, struct fl_str value, uint64_t hash)
 {
-	if (!m->table)
-		m->table = fl_alloc(TABLE * sizeof *m->table);
 	uint32_t at = (uint32_t)hash & (TABLE - 1);
 	struct counted *c;
 	for (; (c = &m->table[at])->metric; at = (at + 1) & (TABLE - 1))
@@ -92,6 +92,8 @@ static struct counted *find(struct fl_meter *m, struct fl_str value, uint64_t ha
 void fl_meter_count(struct fl_meter *m, struct fl_str value, uint64_t hash, uint64_t n)
 {
 	FL_ASSERT(m && m->magic == METER_MAGIC);
+	if (!n)
+		return;
 	if (m->plain) {
 		fl_metric_add(m->plain, n);
 		return;
@@ -102,15 +104,9 @@ void fl_meter_count(struct fl_meter *m, struct fl_str value, uint64_t hash, uint
 		fl_metric_add(m->other, n);
 		return;
 	}
-	if (!c->n && n)
+	if (!c->n)
 		m->wait[m->waiting++] = (uint16_t)(c - m->table);
 	c->n += n;
-}
-
-void fl_meter_ahead(const struct fl_meter *m, uint64_t hash)
-{
-	if (m->table)
-		__builtin_prefetch(&m->table[hash & (TABLE - 1)], 1);
 }
 
 void fl_meter_settle(struct fl_meter *m)

@@ -33,7 +33,7 @@ void fl_entry_expire(struct fl_state *st, struct fl_entry *e)
 	fl_entry_touch(st, e);
 }
 
-static struct fl_entry *load(struct fl_store *s, struct fl_str key, uint64_t hash)
+__attribute__((noinline)) static struct fl_entry *load(struct fl_store *s, struct fl_str key, uint64_t hash)
 {
 	char err[FL_ERRLEN];
 	struct fl_str v;
@@ -50,13 +50,15 @@ static struct fl_entry *load(struct fl_store *s, struct fl_str key, uint64_t has
 	return e;
 }
 
-struct fl_entry *fl_store_find(struct fl_store *s, struct fl_str key, uint64_t hash)
+__attribute__((always_inline)) static inline struct fl_entry *find(struct fl_store *s, struct fl_str key, uint64_t hash)
 {
 	struct fl_entry *e = fl_overlay_find(&s->ov, key, hash);
 	return e || !s->on_disk ? e : load(s, key, hash);
 }
 
-static struct fl_entry *make(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t size)
+struct fl_entry *fl_store_find(struct fl_store *s, struct fl_str key, uint64_t hash) { return find(s, key, hash); }
+
+__attribute__((noinline)) static struct fl_entry *make(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t size)
 {
 	struct fl_entry *e = fl_overlay_add(&s->ov, s, key, hash, size);
 	e->flags = FL_ENTRY_GONE;
@@ -64,7 +66,7 @@ static struct fl_entry *make(struct fl_store *s, struct fl_str key, uint64_t has
 }
 
 /* The journal and the lists know an entry by its address. */
-static struct fl_entry *grow(struct fl_store *s, struct fl_entry *e, uint32_t size)
+__attribute__((noinline)) static struct fl_entry *grow(struct fl_store *s, struct fl_entry *e, uint32_t size)
 {
 	struct fl_state *st = s->state;
 	int noted = fl_undo_has(st, e);
@@ -84,7 +86,7 @@ void *fl_store_at(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t
 	if (key.len > FL_KEY_MAX)
 		return NULL;
 	s->usual = size;
-	struct fl_entry *e = fl_store_find(s, key, hash);
+	struct fl_entry *e = find(s, key, hash);
 	if (!e)
 		e = make(s, key, hash, size);
 	else if (e->cap < size)
@@ -106,7 +108,8 @@ void fl_store_changed(struct fl_store *s, void *value, uint32_t len)
 	e->len = len;
 	e->time = s->state->time;
 	e->flags &= (uint8_t)~FL_ENTRY_GONE;
-	fl_entry_touch(s->state, e);
+	if (!e->collect || !e->unsaved)
+		fl_entry_touch(s->state, e);
 }
 
 const void *fl_store_get(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t *len)
@@ -114,7 +117,7 @@ const void *fl_store_get(struct fl_store *s, struct fl_str key, uint64_t hash, u
 	*len = 0;
 	if (key.len > FL_KEY_MAX)
 		return NULL;
-	struct fl_entry *e = fl_store_find(s, key, hash);
+	struct fl_entry *e = find(s, key, hash);
 	if (!e || e->flags & FL_ENTRY_GONE || fl_entry_expired(s, e->time))
 		return NULL;
 	*len = e->len;
@@ -159,10 +162,8 @@ void fl_store_ahead(const struct fl_store *s, uint64_t soon, uint64_t later)
 	if (ov->n < SMALL)
 		return;
 	__builtin_prefetch(&ov->slot[(uint32_t)later & ov->mask]);
-	uint32_t i = (uint32_t)soon & ov->mask;
-	while (ov->slot[i].e && ov->slot[i].hash != soon)
-		i = (i + 1) & ov->mask;
-	const char *e = (const char *)ov->slot[i].e;
+	const struct fl_slot *slot = &ov->slot[(uint32_t)soon & ov->mask]; /* most keys are in the first one */
+	const char *e = (const char *)slot->e;
 	if (!e)
 		return;
 	const char *end = e + offsetof(struct fl_entry, value) + (s->usual < AHEAD_MAX ? s->usual : AHEAD_MAX);

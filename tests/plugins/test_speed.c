@@ -224,7 +224,7 @@ static void test_most_bounds_the_ring_and_shortens_the_span(void **arg)
 	stage_must_open(&s);
 	for (int k = 0; k < 100; k++)
 		at(&s, k, k < 90 ? 0 : k, 0);
-	assert_int_equal(kept(&s), 16 + 16 * 24);
+	assert_int_equal(kept(&s), 16 + 16 * 32);
 	near(speed(&s), 99.0 / 15); /* from the event of 84 */
 	stage_end(&s);
 }
