@@ -14,7 +14,8 @@ constexpr double EXACT = 9007199254740992.0; // 2^53: up to here every integer i
 constexpr double POWER[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                             1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-// 1/10^k for k from 1 to 19, as the upper 64 bits of its binary digits, cut off, and the power of two that belongs to it.
+// 1/10^k for k from 1 to 19, as the upper 64 bits of its binary digits, cut off, and the exponent of the double
+// that puts the point of divide's product in its place.
 struct inverse {
 	uint64_t digits;
 	int scale;
@@ -28,7 +29,7 @@ struct inverses {
 		for (uint32_t k = 1; k < INVERSES; k++) {
 			power *= 10;
 			int bits = 64 - __builtin_clzll(power);
-			of[k] = {(uint64_t)(((unsigned __int128)1 << (63 + bits)) / power), 63 + bits};
+			of[k] = {(uint64_t)(((unsigned __int128)1 << (63 + bits)) / power), 1025 - bits};
 		}
 	}
 };
@@ -63,20 +64,18 @@ inline bool eight(uint64_t w, uint64_t *v)
 }
 
 // mantissa / 10^k for a mantissa that is exact and not 0. The product with the cut-off inverse is too small, but by less
-// than two units of its upper word; false where those two decide how the double is rounded (one of a thousand texts).
+// than two units of its upper word, one and a half of the word without its last bit. Where these could carry it over
+// the middle between two doubles, which is a multiple of 256 there, it is false (one text of a hundred).
 inline bool divide(uint64_t mantissa, uint32_t k, double *d)
 {
 	int zeros = __builtin_clzll(mantissa);
-	uint64_t product = (uint64_t)(((unsigned __int128)(mantissa << zeros) * INVERSE.of[k].digits) >> 64);
-	int below = 10 + (int)(product >> 63); // bits that a double has no room for
-	uint64_t rest = product & (((uint64_t)1 << below) - 1), half = (uint64_t)1 << (below - 1);
-	if (rest == half || rest == half - 1)
+	uint64_t product = (uint64_t)(((unsigned __int128)(mantissa << zeros) * INVERSE.of[k].digits) >> 64) >> 1;
+	if (((product + 1) & 255) <= 1)
 		return false;
-	uint64_t kept = (product >> below) + (rest > half);
-	uint64_t scale = (uint64_t)(1023 + 64 + below - zeros - INVERSE.of[k].scale) << 52;
+	uint64_t scale = (uint64_t)(INVERSE.of[k].scale - zeros) << 52;
 	double power;
 	std::memcpy(&power, &scale, sizeof power);
-	*d = (double)kept * power;
+	*d = (double)(int64_t)product * power; // the first rounds, the second is a shift
 	return true;
 }
 
@@ -99,7 +98,7 @@ inline bool plain(const char *p, const char *end, double *d)
 		*d = negative ? -(double)m : (double)m;
 		return true;
 	}
-	if (*s != '.' || rest == 0 || rest > 16 || whole + rest > 19 || end - p < 8)
+	if (*s != '.' || (uint64_t)(rest - 1) > 15 || whole + rest > 19 || end - p < 8)
 		return false;
 	uint32_t k = (uint32_t)rest;
 	if (rest > 8) {
