@@ -50,6 +50,7 @@ struct fl_events {
 	uint32_t capacity;
 	struct fl_limits limits;
 	int loaded;                   /* records are in and decoded: a new column is filled at once */
+	struct fl_str *original;      /* NULL, or [n]: what dead letters keep, where value is what earlier stages made of it */
 	const char *stage;            /* who works on it at the moment: named where a write rejects; NULL: nobody */
 };
 

@@ -82,7 +82,7 @@ void fl_dead_letter(struct fl_flow *flow, struct fl_events *ev, const struct fl_
 	char text[40];
 	header_text(&h, "fl.time", (struct fl_str){text, fl_number_write(text, ev->b.time[i])});
 
-	struct fl_record r = {ev->b.time[i], ev->b.key[i], {h.p, (uint32_t)h.len}, ev->b.value[i]};
+	struct fl_record r = {ev->b.time[i], ev->b.key[i], {h.p, (uint32_t)h.len}, ev->original ? ev->original[i] : ev->b.value[i]};
 	struct fl_out_mark m;
 	struct fl_buf *b = fl_output_begin(out, &m, flow->plan->dlq, &r);
 	fl_buf_add(b, r.value.p, r.value.len);

@@ -89,6 +89,7 @@ struct fl_line *fl_line_new(struct fl_flow *flow, char *err)
 	line->flow = flow;
 	line->ev = fl_alloc((n + 2) * sizeof *line->ev);
 	line->regroup = fl_alloc((n + 2) * sizeof *line->regroup);
+	line->original = fl_alloc((n + 2) * sizeof(struct fl_str *));
 	line->script = fl_alloc((n + 1) * sizeof *line->script);
 	uint32_t in = flow->is->from == FL_NO_STREAM ? flow->is->to : flow->is->from;
 	const struct fl_plan_stream *s = &flow->plan->stream[in];
@@ -112,6 +113,7 @@ void fl_line_free(struct fl_line *line)
 	for (uint32_t k = 0; k <= line->flow->is->stages; k++) {
 		fl_events_free(line->ev[k]);
 		fl_buf_free(&line->regroup[k]);
+		free(line->original[k]);
 		if (line->script[k])
 			fl_script_close(line->script[k]);
 		if (line->module[k])
@@ -122,6 +124,7 @@ void fl_line_free(struct fl_line *line)
 	fl_order_free(&line->order);
 	free(line->ev);
 	free(line->regroup);
+	free(line->original);
 	free(line->script);
 	free(line);
 }

@@ -148,7 +148,8 @@ struct piece {
 	struct fl_str key, headers;
 	double time;
 	uint16_t route;
-	uint8_t made, none; /* by a stage; a tombstone */
+	struct fl_str original;
+	uint8_t made, none; /* by a stage: then it is its own original; a tombstone */
 };
 
 static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struct fl_buf *bytes, struct piece *piece, struct fl_output *out)
@@ -159,7 +160,7 @@ static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struc
 			const struct fl_emitted *e = &ev->emitted[k];
 			if (e->stream != FL_NO_STREAM)
 				continue;
-			piece[n++] = (struct piece){bytes->len, e->value.len, origin(e), 0, e->key, e->headers, e->time, 0, 1, !e->value.p};
+			piece[n++] = (struct piece){bytes->len, e->value.len, origin(e), 0, e->key, e->headers, e->time, 0, {0}, 1, !e->value.p};
 			fl_buf_add(bytes, e->value.p, e->value.len);
 		}
 		if (i == ev->b.n || ev->b.outcome[i] != FL_PASS)
@@ -172,7 +173,7 @@ static uint32_t collect_pieces(struct fl_line *line, struct fl_events *ev, struc
 			continue;
 		}
 		piece[n++] = (struct piece){at, (uint32_t)(bytes->len - at), i, 0, ev->b.key[i], ev->b.headers[i], ev->b.time[i],
-			ev->b.route[i], 0, bytes->len == at && !ev->b.value[i].p};
+			ev->b.route[i], ev->original ? ev->original[i] : ev->b.value[i], 0, bytes->len == at && !ev->b.value[i].p};
 	}
 	for (uint32_t p = 0; p < n; p++)
 		piece[p].place = fl_order_add(&line->order, line->order.first + piece[p].i);
@@ -189,8 +190,10 @@ static int run_pieces(struct fl_line *line, struct fl_task *t, uint32_t level, u
 {
 	struct fl_events *ev = line->ev[level], *next;
 	const struct fl_plan_stream *s = &line->flow->plan->stream[line->flow->is->from];
-	if (!line->ev[level + 1])
+	if (!line->ev[level + 1]) {
 		line->ev[level + 1] = fl_events_new(line->flow->fields, s->codec, s->limits, 0);
+		line->original[level + 1] = fl_alloc(line->ev[level + 1]->capacity * sizeof(struct fl_str));
+	}
 	next = line->ev[level + 1];
 	struct fl_buf *bytes = &line->regroup[level + 1];
 	bytes->len = 0;
@@ -202,11 +205,13 @@ static int run_pieces(struct fl_line *line, struct fl_task *t, uint32_t level, u
 		fl_events_begin(next, ev->b.stream, ev->b.partition, ev->b.now);
 		const struct piece *first = &piece[k];
 		line->order.first = first->place;
+		next->original = line->original[level + 1];
 		for (; k < n && next->b.n < next->capacity; k++) {
 			const struct piece *p = &piece[k];
 			int64_t offset = ev->b.n ? ev->b.offset[p->i] : 0;
 			fl_events_add(next, offset, p->time, p->key, (struct fl_str){p->none ? NULL : bytes->p + p->at, p->len}, p->headers);
 			next->b.route[next->b.n - 1] = p->route;
+			next->original[next->b.n - 1] = p->made ? next->b.value[next->b.n - 1] : p->original;
 		}
 		fl_events_decode(next);
 		for (uint32_t i = 0; i < next->b.n; i++)

@@ -34,6 +34,7 @@ struct fl_line {
 	struct fl_script **script; /* [stages]: NULL for plugins */
 	struct fl_module **module; /* [stages]: what instances are opened from; a reload changes it */
 	struct fl_buf *regroup;    /* [stages + 1]: bytes of the records in ev[k] */
+	struct fl_str **original;  /* [stages + 1]: of ev[k]'s events, as they were read; NULL for 0 */
 	struct fl_order order;     /* of what is written when stages emit */
 	struct fl_dropped *dropped; /* counters by reason */
 };
