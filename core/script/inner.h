@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "pool.h"
 #include "script.h"
 
 #define FL_STORES_MAX 64  /* state "name" in one script */
@@ -79,6 +80,7 @@ struct fl_script {
 	int inside;                 /* a call is being made: the cap counts */
 	size_t used, cap, volume;   /* bytes: in Lua, at most, asked for in large pieces since the call began */
 	double volume_event;
+	struct fl_pool pool;        /* of the lua_State */
 	int entry[FL_ENTRIES];
 	int run, tick, generate, migrate, end; /* the script's functions: places in the registry, or LUA_NOREF */
 	int meter, env;

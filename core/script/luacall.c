@@ -1,7 +1,6 @@
 /* Every entry into Lua: the protected call, what was raised and where, and the allocator that caps a script's memory.
  * Called by the other files of this layer on the thread that has the script at the time. */
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include "inner.h"
 
@@ -35,20 +34,14 @@ static int too_much(struct fl_script *sc, size_t n)
 void *fl_script_alloc(void *ud, void *p, size_t was, size_t n)
 {
 	struct fl_script *sc = ud;
-	if (n == 0) {
-		sc->used -= was;
-		free(p);
-		return NULL;
-	}
 	if (n > was && sc->inside) {
 		if (sc->used - was + n > sc->cap)
 			give_up(sc, FL_TROUBLE_MEMORY);
 		if (n >= LARGE && too_much(sc, n))
 			give_up(sc, FL_TROUBLE_VOLUME);
 	}
-	void *to = fl_realloc(p, n);
 	sc->used += n - was;
-	return to;
+	return fl_pool_realloc(&sc->pool, p, was, n);
 }
 
 /* ---- places in the script -------------------------------------------------------------------------------------- */

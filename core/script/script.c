@@ -202,6 +202,7 @@ void fl_script_drop(struct fl_script *sc)
 {
 	if (sc->main)
 		lua_close(sc->main);
+	fl_pool_free(&sc->pool);
 	sc->main = sc->L = sc->spare = NULL;
 }
 

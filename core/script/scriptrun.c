@@ -7,19 +7,10 @@
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
-/* How far the heap may grow before it is collected, in percent: a small one to ten times its size, since collecting it
- * again and again is half the cost of a table; a large one must stay away from the cap, where LuaJIT gives up at once. */
-static void set_pause(struct fl_script *sc)
-{
-	size_t pause = sc->cap / 4 * 100 / sc->used;
-	lua_gc(sc->L, LUA_GCSETPAUSE, pause > 1000 ? 1000 : pause < 200 ? 200 : (int)pause);
-}
-
 /* The state's memory between batches: values that are cheap to get again go before the cap is near. */
 static int tidy(struct fl_script_task *t, char *err)
 {
 	struct fl_script *sc = t->sc;
-	set_pause(sc);
 	if (sc->ttl && fl_script_save(sc, 1, 1) < 0)
 		return fl_script_unsaved(sc, err);
 	if (sc->sh.cached < CACHED_MAX && sc->used < sc->cap / 4 * 3)
