@@ -7,6 +7,8 @@
 #include "lmdb_env.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #define MAP_MIN ((size_t)16 << 20)
+#define LOCK_SIZE 16384 /* LMDB takes 8 KiB for the 126 readers that it has by default */
 
 size_t fl_disk_map = sizeof(size_t) > 4 ? (size_t)((uint64_t)64 << 30) : (size_t)64 << 20;
 
@@ -81,9 +84,29 @@ static size_t map_size(void)
 	return n < MAP_MIN && n < fl_disk_map ? MAP_MIN : n & ~(size_t)0xffff;
 }
 
+/* LMDB maps its lock file and writes to it right away. Where a full disk has no page for it that would end the process by
+ * SIGBUS, so the pages are had beforehand, or it is an error like any other. */
+static int reserve_lock(const char *dir)
+{
+	char path[PATH_MAX];
+	struct stat sb;
+	if (snprintf(path, sizeof path, "%s/lock.mdb", dir) >= (int)sizeof path)
+		return ENAMETOOLONG;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return errno;
+	int rc = fstat(fd, &sb) < 0 ? errno : 0;
+	if (rc == 0 && sb.st_size < LOCK_SIZE)
+		rc = posix_fallocate(fd, 0, LOCK_SIZE);
+	close(fd);
+	return rc;
+}
+
 static int env_open(struct fl_disk *d, unsigned flags)
 {
-	int rc;
+	int rc = reserve_lock(d->dir);
+	if (rc)
+		return rc;
 	for (size_t map = map_size();; map /= 2) {
 		if ((rc = mdb_env_create(&d->env)))
 			return rc;
