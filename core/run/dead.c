@@ -99,7 +99,7 @@ static void late_record(struct fl_line *line, struct fl_events *ev, const struct
 {
 	const struct fl_plan *plan = line->flow->plan;
 	uint32_t i = why->i, stream = why->stream == FL_NO_STREAM ? plan->late : why->stream;
-	struct fl_record r = {ev->b.time[i], ev->b.key[i], ev->b.headers[i], {0}};
+	struct fl_record r = {ev->b.time[i], ev->b.key[i], ev->b.headers[i], ev->b.value[i]};
 	struct fl_out_mark m;
 	char err[FL_ERRLEN];
 	fl_output_from(out, ev, i);

@@ -143,11 +143,13 @@ static struct fl_buf *print_begin(struct fl_output *out, struct fl_out_mark *m, 
 struct fl_buf *fl_output_begin(struct fl_output *out, struct fl_out_mark *m, uint32_t stream, const struct fl_record *r)
 {
 	m->stream = stream;
+	m->tombstone = !r->value.p;
 	if (out->printer)
 		return print_begin(out, m, stream, r);
 	m->part = part_of(out, stream, r->key);
 	m->buf = out->order ? &out->order->bytes : &m->part->buf;
 	m->at = fl_segment_begin(m->buf, r->time, r->key, r->headers);
+	m->begin = m->buf->len;
 	return m->buf;
 }
 
@@ -161,7 +163,10 @@ void fl_output_end(struct fl_output *out, struct fl_out_mark *m)
 			fl_order_hold(out->order, m->at, NULL);
 		return;
 	}
-	fl_segment_end(m->buf, m->at);
+	if (m->tombstone && m->buf->len == m->begin)
+		fl_segment_end_tombstone(m->buf, m->at);
+	else
+		fl_segment_end(m->buf, m->at);
 	out->bytes += m->buf->len - m->at;
 	if (out->order)
 		fl_order_hold(out->order, m->at, m->part);

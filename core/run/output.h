@@ -34,12 +34,14 @@ struct fl_output {
 void fl_output_open(struct fl_output *out, const struct fl_plan *plan, struct fl_printer *printer);
 void fl_output_close(struct fl_output *out);
 
-/* A record whose value the caller appends to the returned buffer, between begin and end (or cancel). */
+/* A record whose value the caller appends to the returned buffer, between begin and end (or cancel). r->value is not
+ * written; where there is none and nothing is appended, the record is a tombstone. */
 struct fl_out_mark {
 	struct fl_out_part *part;
 	struct fl_buf *buf;
-	size_t at;
+	size_t at, begin; /* of the record, of its value */
 	uint32_t stream;
+	int tombstone;    /* unless something is added */
 };
 /* What comes now was made from event i of ev. */
 void fl_output_from(struct fl_output *out, const struct fl_events *ev, uint32_t i);

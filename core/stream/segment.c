@@ -86,6 +86,16 @@ void fl_segment_end(struct fl_buf *b, size_t mark)
 	memcpy(b->p + mark, &f, sizeof f);
 }
 
+void fl_segment_end_tombstone(struct fl_buf *b, size_t mark)
+{
+	struct frame f;
+	fl_segment_end(b, mark);
+	memcpy(&f, b->p + mark, sizeof f);
+	FL_ASSERT(f.value == 0);
+	f.value = NONE;
+	memcpy(b->p + mark, &f, sizeof f);
+}
+
 void fl_segment_cancel(struct fl_buf *b, size_t mark)
 {
 	FL_ASSERT(mark <= b->len);

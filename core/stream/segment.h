@@ -31,6 +31,7 @@ struct fl_record {
 void fl_segment_add(struct fl_buf *b, const struct fl_record *r);
 size_t fl_segment_begin(struct fl_buf *b, double time, struct fl_str key, struct fl_str headers);
 void fl_segment_end(struct fl_buf *b, size_t mark);
+void fl_segment_end_tombstone(struct fl_buf *b, size_t mark); /* instead of end: it has no value, and nothing was added */
 void fl_segment_cancel(struct fl_buf *b, size_t mark); /* as if begin had not been */
 
 /* Steps through: *at starts at 0. 1: a record, 0: the end, -1: damaged. */
