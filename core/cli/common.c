@@ -153,5 +153,5 @@ long long fl_cli_number(const char *text)
 	char *end;
 	errno = 0;
 	long long v = strtoll(text, &end, 10);
-	return errno || end == text || *end || v < 0 ? -1 : v;
+	return errno || *text < '0' || *text > '9' || *end ? -1 : v;
 }

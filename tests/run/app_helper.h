@@ -121,6 +121,7 @@ static inline char *values(struct world *w, const char *stream, uint32_t part, s
 	assert_non_null(r);
 	int64_t first, end;
 	assert_int_equal(st->ops->bounds(st, (uint32_t)w->app->stream_of[s], part, &first, &end, err), 0);
+	end = st->ops->end(st, (uint32_t)w->app->stream_of[s], part); /* not in the gap that a power cut leaves */
 	for (int64_t at = first; at < end;) {
 		struct fl_segment *seg;
 		struct fl_record rec;
