@@ -5,12 +5,66 @@
 -- can be undone; the journal holds what the cache held, and that entry counts as changed again where a flush came
 -- between (range() needs one).
 local host = ...
-local sh, copy, clone, raise, charge = host.sh, host.copy, host.clone, host.raise, host.charge
+local sh, copy, clone, raise, charge, new = host.sh, host.copy, host.clone, host.raise, host.charge, host.table_new
 local fn_load, ffi_string = host.fn.load, host.ffi.string
 local type, next, getmetatable = type, next, getmetatable
 
 local GONE = {}    -- in a cache: the store has no such key
 local UNKNOWN = {} -- in a journal: the cache did not know the key
+
+---- lists ------------------------------------------------------------------------------------------------------------
+
+-- A list that put() keeps has its length at 0, and may have remains of a longer one behind it: so neither its length
+-- must be searched for nor its end be cleared, however often the table is used again. Other tables have nothing there.
+
+-- spare: a kept list that nobody needs, to be used for it, or nil.
+local function keep_list(v, spare)
+	local to, n = spare or new(#v, 0), 0
+	while true do
+		local x = v[n + 1]
+		if type(x) ~= "number" or x - x ~= 0 then
+			if type(x) == "nil" then break end
+			x = copy(x, 63)
+		end
+		n = n + 1
+		to[n] = x
+	end
+	to[0] = n
+	if next(v, n) ~= nil then raise("a table has both a list's items and other keys; JSON has either") end
+	return to
+end
+
+-- A script's own of it, with room for a few more.
+local function give_list(v, n)
+	local to = new(n + 3, 0)
+	for k = 1, n do
+		local x = v[k]
+		if type(x) == "table" then x = clone(x) end
+		to[k] = x
+	end
+	return to
+end
+
+-- Leaves nothing but the items, and gives their number; nil: v was no kept list.
+local function strip(v)
+	local n = v[0]
+	if n == nil then return nil end
+	v[0] = nil
+	local k = n + 1
+	while type(v[k]) ~= "nil" do
+		v[k] = nil
+		k = k + 1
+	end
+	return n
+end
+
+-- To loops that were compiled first, the compiler links what it finds around them; otherwise each caller's trace gets a
+-- few turns of its own, of another number each time. So they run now, on a list of some length.
+local list = {}
+for k = 1, 100 do list[k] = k + 0.5 end
+for _ = 1, 4 do list = give_list(keep_list(list), 100) end
+
+---- stores -----------------------------------------------------------------------------------------------------------
 
 local stores, by_name = {}, {}
 local kept = {} -- by task: each store's values while another task has its turn
@@ -85,7 +139,15 @@ local function make(name, ttl)
 			local k = order[at]
 			if k ~= nil then
 				local v = values[k]
-				if v == GONE then host.delete(id, k) else host.put(id, k, v) end
+				if v == GONE then
+					host.delete(id, k)
+				elseif type(v) ~= "table" then
+					host.put(id, k, v)
+				else
+					local n = strip(v)
+					host.put(id, k, v)
+					v[0] = n
+				end
 				order[at], dirty[k] = nil, nil
 			end
 		end
@@ -134,6 +196,8 @@ local function make(name, ttl)
 		end
 		if type(v) == "table" then
 			if v == GONE then return nil end
+			local n = v[0]
+			if n ~= nil then return give_list(v, n) end
 			return clone(v)
 		end
 		return v
@@ -143,15 +207,21 @@ local function make(name, ttl)
 	function methods.put(_, k, v)
 		if v == nil then
 			v = GONE
-		else
-			local at = event == sh.event and olds + 1 or 1
-			local spare = old_value[at]
-			if type(v) == "table" and type(spare) == "table" and #spare > 0 and getmetatable(spare) == nil then
-				old_value[at] = nil
-				v = copy(v, 64, spare)
+		elseif type(v) == "table" then
+			if type(v[1]) ~= "nil" and getmetatable(v) == nil then
+				local at = event == sh.event and olds + 1 or 1
+				local spare = old_value[at]
+				if type(spare) == "table" and spare[0] ~= nil then
+					old_value[at] = nil
+				else
+					spare = nil
+				end
+				v = keep_list(v, spare)
 			else
 				v = copy(v, 64)
 			end
+		else
+			v = copy(v, 64)
 		end
 		set(k, v)
 	end
@@ -179,7 +249,10 @@ local function make(name, ttl)
 				local v = values[k]
 				if v == nil then return k, host.decode_text(page[2 * at]) end
 				if v ~= GONE then
-					if type(v) == "table" then v = clone(v) end
+					if type(v) == "table" then
+						local n = v[0]
+						v = n and give_list(v, n) or clone(v)
+					end
 					return k, v
 				end
 			end

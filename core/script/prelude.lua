@@ -93,20 +93,17 @@ local function check(v)
 	return v
 end
 
--- A table that shares nothing with v; raises where v is not JSON. spare: a list that nobody needs, to be used for it.
-local function copy(v, depth, spare)
+-- A table that shares nothing with v; raises where v is not JSON.
+local function copy(v, depth)
 	if type(v) ~= "table" then return check(v) end
 	if guarded[v] then raise("the event itself is no value: use json.decode(tostring(e)), or its fields") end
 	if depth == 0 then raise("tables are nested deeper than 64, or one contains itself") end
 	local n, to = #v
 	if n > 0 then
-		to = spare or new(n, 0)
+		to = new(n, 0)
 		for k = 1, n do
 			local x = rawget(v, k)
 			if type(x) == "number" and x - x == 0 then to[k] = x else to[k] = copy(x, depth - 1) end
-		end
-		if spare then
-			for k = #to, n + 1, -1 do to[k] = nil end
 		end
 		if next(v, n) ~= nil then raise("a table has both a list's items and other keys; JSON has either") end
 	else

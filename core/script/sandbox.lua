@@ -32,8 +32,8 @@ local function unguarded(t)
 	if guarded[t] then raise("this table is read only") end
 end
 
-local t = pick(base.table, "concat insert maxn remove sort")
-local insert, remove, sort, concat, maxn = t.insert, t.remove, t.sort, t.concat, t.maxn
+local t = pick(base.table, "concat insert maxn move remove sort")
+local insert, remove, sort, concat, maxn, move = t.insert, t.remove, t.sort, t.concat, t.maxn, t.move
 
 function t.insert(to, at, ...)
 	unguarded(to)
@@ -43,6 +43,13 @@ function t.insert(to, at, ...)
 		if moved > 64 then charge(moved / 8) end
 	end
 	return insert(to, at, ...)
+end
+
+function t.move(from, first, last, at, to)
+	if to == nil then to = from end
+	unguarded(to)
+	if type(first) == "number" and type(last) == "number" and last > first then charge((last - first) / 8) end
+	return move(from, first, last, at, to)
 end
 
 function t.remove(from, at)

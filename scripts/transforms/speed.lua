@@ -8,7 +8,7 @@
 
 local geo = require "lib.geo"
 
-local distance, sqrt, type = geo.distance, math.sqrt, type
+local distance, move, sqrt, type = geo.distance, table.move, math.sqrt, type
 local tracks = state "speed" -- by key, oldest first: { t, x, y, t, x, y … }
 local name_x, name_y, span, least, most, keep, on_earth
 
@@ -28,36 +28,28 @@ function open(opts)
 	if not (span > 0 and least >= 0 and least <= span) then error "span must be more than 0, and least from 0 to span" end
 end
 
--- Removes the first `gone` numbers of n.
-local function shift(track, n, gone)
-	for k = 1, n - gone do track[k] = track[k + gone] end
-	for k = n - gone + 1, n do track[k] = nil end
-	return n - gone
-end
-
-local function insert(track, n, t, x, y)
-	local k = n
-	while k > 0 and track[k - 2] > t do
-		track[k + 1], track[k + 2], track[k + 3] = track[k - 2], track[k - 1], track[k]
-		k = k - 3
-	end
-	track[k + 1], track[k + 2], track[k + 3] = t, x, y
-	return n + 3
-end
-
 -- Forgets what is more than span older than the newest, and adds the point unless it is that old itself.
 local function keep_point(track, t, x, y)
 	local n = #track
 	local newest = n > 0 and track[n - 2] > t and track[n - 2] or t
-	local gone = 0
+	local gone, added = 0, newest - t <= span
 	while gone < n and newest - track[gone + 1] > span do gone = gone + 3 end
-	if gone > 0 then n = shift(track, n, gone) end
-	if newest - t > span then return n end
-	if n >= most then
-		if track[1] > t then return n end
-		n = shift(track, n, 3)
+	if added and n - gone >= most then
+		added = track[gone + 1] <= t -- of too many the oldest goes, which may be this one
+		if added then gone = gone + 3 end
 	end
-	return insert(track, n, t, x, y)
+	if gone > 0 then move(track, gone + 1, n, 1) end
+	local k = n - gone
+	local left = added and k + 3 or k
+	for old = left + 1, n do track[old] = nil end
+	if added then
+		while k > 0 and track[k - 2] > t do
+			track[k + 1], track[k + 2], track[k + 3] = track[k - 2], track[k - 1], track[k]
+			k = k - 3
+		end
+		track[k + 1], track[k + 2], track[k + 3] = t, x, y
+	end
+	return left
 end
 
 local function speed(track, n, t, x, y)

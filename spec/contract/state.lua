@@ -21,6 +21,30 @@ return {
 			z = null, text = "é" } },
 	},
 	{
+		name = "a list that grew and shrank is what was put last",
+		text = [[
+			local s = state "s"
+			function transform(e)
+				local list = s:get "a" or {}
+				while #list > e.n do list[#list] = nil end
+				while #list < e.n do list[#list + 1] = #list end
+				s:put("a", list)
+				if e.n == 2 then s:put("a", { 7, null, { 8 } }) list[1] = 9 s:put("a", list) end
+				if e.fail then error "no" end
+				local seen
+				for _, v in s:range() do seen = #v end
+				e.seen, e.last = seen, s:get "a"[e.n + 1] == nil
+			end]],
+		events = { { value = { n = 9 } }, { value = { n = 4 } }, { value = { n = 2, fail = true } }, { value = { n = 5 } },
+			{ value = { n = 1 } }, { value = { n = 3 } } },
+		expect = { { outcome = "pass", value = { n = 9, seen = 9, last = true } },
+			{ outcome = "pass", value = { n = 4, seen = 4, last = true } }, { outcome = "reject" },
+			{ outcome = "pass", value = { n = 5, seen = 5, last = true } },
+			{ outcome = "pass", value = { n = 1, seen = 1, last = true } },
+			{ outcome = "pass", value = { n = 3, seen = 3, last = true } } },
+		state = { s = { a = { 0, 1, 2 } } },
+	},
+	{
 		name = "put of nil and delete remove",
 		text = [[
 			local s = state "s"

@@ -255,7 +255,7 @@ local function libraries(self, G)
 	G.math = read_only("math", math_of)
 	G.string = read_only("string",
 		pick(string, "byte char find format gmatch gsub len lower match rep reverse sub upper"))
-	G.table = read_only("table", pick(table, "concat insert maxn remove sort"))
+	G.table = read_only("table", pick(table, "concat insert maxn move remove sort"))
 	G.coroutine = read_only("coroutine", pick(coroutine, "create resume running status wrap yield"))
 	G.bit = rawget(_G, "bit") or select(2, pcall(require, "bit"))
 	G.os = read_only("os", {}, function(k)
