@@ -99,6 +99,14 @@ static int migrate(struct fl_instance *in, struct fl_state *state, char *err)
 	return 0;
 }
 
+const char *fl_instance_store(const struct fl_instance *in, uint32_t k)
+{
+	const struct fl_slot *slot = in->ctx->slot;
+	while (slot && k--)
+		slot = slot->next;
+	return slot ? slot->name + strlen(in->ctx->prefix) + 1 : NULL;
+}
+
 int fl_instance_bind(struct fl_instance *in, struct fl_state *state, char *err)
 {
 	err[0] = 0;

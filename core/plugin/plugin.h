@@ -64,6 +64,9 @@ struct fl_instance {
 struct fl_instance *fl_instance_open(struct fl_module *m, const struct fl_instance_conf *conf, char *err);
 void fl_instance_close(struct fl_instance *in); /* NULL is fine */
 
+/* The names of its stores, without the prefix, from k = 0 on; NULL: there are no more. */
+const char *fl_instance_store(const struct fl_instance *in, uint32_t k);
+
 /* Gives its stores what is behind them, before the first process() or read(), and migrates where the version differs. */
 int fl_instance_bind(struct fl_instance *in, struct fl_state *state, char *err);
 

@@ -129,6 +129,26 @@ void fl_line_free(struct fl_line *line)
 	free(line);
 }
 
+static const char *store_of(const struct fl_script *sc, const struct fl_instance *in, uint32_t n)
+{
+	return sc ? fl_script_store(sc, n) : in ? fl_instance_store(in, n) : NULL;
+}
+
+int fl_task_check_stores(const struct fl_task *t, uint32_t k, const struct fl_script *sc, const struct fl_instance *in, char *err)
+{
+	const struct fl_plan_flow *is = t->line->flow->is;
+	const char *mine, *its;
+	for (uint32_t a = 0; (mine = store_of(sc, in, a)); a++)
+		for (uint32_t j = 0; j < is->stages; j++) {
+			const struct fl_script *other = t->stage[j].script ? t->line->script[j] : NULL;
+			for (uint32_t b = 0; j != k && (its = store_of(other, t->stage[j].instance, b)); b++)
+				if (strcmp(mine, its) == 0)
+					return fl_err(err, "%s and %s both keep the state \"%s\", and would overwrite each other's changes: "
+						      "give it another name in one of them", is->stage[j].name, is->stage[k].name, mine);
+		}
+	return 0;
+}
+
 int fl_task_open(struct fl_task *t, struct fl_line *line, uint32_t partition, struct fl_state *state, char *err)
 {
 	uint32_t n = line->flow->is->stages;
@@ -140,12 +160,15 @@ int fl_task_open(struct fl_task *t, struct fl_line *line, uint32_t partition, st
 		const struct fl_plan_stage *st = &line->flow->is->stage[k];
 		struct fl_task_stage *to = &t->stage[k];
 		if (st->kind == FL_STAGE_SCRIPT) {
+			if (fl_task_check_stores(t, k, line->script[k], NULL, err) < 0)
+				return -1;
 			to->script = fl_script_task_new(line->script[k], state, line->flow->is->name);
 			if (fl_script_migrate(to->script, 0, err) < 0)
 				return -1;
 		} else {
 			to->instance = fl_line_instance(line->flow, k, line->module[k], err);
-			if (!to->instance || fl_instance_bind(to->instance, state, err) < 0)
+			if (!to->instance || fl_task_check_stores(t, k, NULL, to->instance, err) < 0 ||
+			    fl_instance_bind(to->instance, state, err) < 0)
 				return -1;
 		}
 	}

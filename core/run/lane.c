@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../base/clock.h"
+#include "../base/log.h"
 
 
 /* A commit under way. */
@@ -62,6 +63,7 @@ static void add_position(struct fl_txn *txn, struct fl_lane *lane, struct fl_sea
 		seat->flow->is->name, (uint32_t)lane->app->stream_of[seat->flow->is->from], seat->task.partition, seat->next};
 	seat->committed = seat->next;
 	seat->pause = 0; /* it got further */
+	fl_task_forget(&seat->task, seat->next);
 }
 
 static void add_changes(struct fl_flight *fl, struct fl_seat *seat)
@@ -84,7 +86,6 @@ static struct fl_flight *build(struct fl_lane *lane)
 	uint32_t appends = fl_output_parts(&lane->out);
 	for (uint32_t k = 0; k < lane->seats; k++)
 		if (lane->seat[k]->open) {
-			fl_task_flush(&lane->seat[k]->task);
 			fl_state_collect(lane->seat[k]->task.state, collect_change, lane->seat[k]);
 			appends += lane->seat[k]->logs;
 		}
@@ -143,11 +144,29 @@ void fl_lane_wait(struct fl_lane *lane, uint32_t most)
 	}
 }
 
+/* Scripts' values into their stores. Where a script ran out of memory with some of them, the positions that go with
+ * them must not be committed. */
+static int flush(struct fl_lane *lane)
+{
+	char err[FL_ERRLEN];
+	for (uint32_t k = 0; k < lane->seats; k++) {
+		struct fl_seat *seat = lane->seat[k];
+		if (!seat->open || fl_task_flush(&seat->task, err) == 0)
+			continue;
+		fl_log(FL_ERROR, seat->flow->who, "partition %u goes back to its last commit: %s", seat->task.partition, err);
+		fl_lane_abort(lane, seat);
+		return -1;
+	}
+	return 0;
+}
+
 void fl_lane_commit(struct fl_lane *lane)
 {
 	if (lane->first == 0)
 		return;
 	fl_lane_wait(lane, FL_FLIGHTS - 1);
+	if (flush(lane) < 0)
+		return;
 	struct fl_flight *fl = build(lane);
 	lane->first = 0;
 	if (!fl->txn->appends && !fl->txn->positions) {

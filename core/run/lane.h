@@ -75,7 +75,8 @@ void fl_seat_free(struct fl_lane *lane, struct fl_seat *seat);
 void fl_lane_mark(struct fl_lane *lane);
 /* Whether a commit is due: too much or too long. */
 int fl_lane_full(const struct fl_lane *lane, double now);
-/* Hands everything done so far to the committer; waits while FL_FLIGHTS are under way. */
+/* Hands everything done so far to the committer; waits while FL_FLIGHTS are under way. Where a script's values can't be
+ * had it aborts instead: seats may be closed afterwards. */
 void fl_lane_commit(struct fl_lane *lane);
 /* Takes note of what was acknowledged. */
 void fl_lane_reap(struct fl_lane *lane);

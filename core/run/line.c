@@ -265,6 +265,24 @@ static void keep_poison(struct fl_task *t, struct fl_events *ev, const char *sta
 	}
 }
 
+static void poison_free(struct fl_poison *p)
+{
+	free(p->stage);
+	free(p->at);
+	free(p->text);
+}
+
+void fl_task_forget(struct fl_task *t, int64_t next)
+{
+	uint32_t left = 0;
+	for (uint32_t k = 0; k < t->poisons; k++)
+		if (t->poison[k].offset < next)
+			poison_free(&t->poison[k]);
+		else
+			t->poison[left++] = t->poison[k];
+	t->poisons = left;
+}
+
 static void reject_poison(struct fl_task *t, struct fl_events *ev, const char *stage)
 {
 	for (uint32_t k = 0; k < t->poisons; k++) {
@@ -346,13 +364,16 @@ int fl_line_tick(struct fl_line *line, struct fl_task *t, struct fl_output *out,
 	return check_state(t, err);
 }
 
-void fl_task_flush(struct fl_task *t)
+int fl_task_flush(struct fl_task *t, char *err)
 {
-	char err[FL_ERRLEN];
 	for (uint32_t k = 0; k < t->line->flow->is->stages; k++) {
 		if (t->stage[k].instance)
 			fl_instance_settle(t->stage[k].instance);
-		else if (t->stage[k].script && fl_script_flush(t->stage[k].script, err) < 0)
+		int rc = t->stage[k].script ? fl_script_flush(t->stage[k].script, err) : 0;
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
 			fl_log(FL_ERROR, t->line->flow->who, "%s", err);
 	}
+	return 0;
 }

@@ -67,9 +67,14 @@ struct fl_task {
 	uint32_t poisons;
 };
 
+/* Records before next are done with: forgets which of them were poison. */
+void fl_task_forget(struct fl_task *t, int64_t next);
+
 /* Makes and binds the stages; the state is open. migrate: the stores may be changed already (an error then is one of the task). */
 int fl_task_open(struct fl_task *t, struct fl_line *line, uint32_t partition, struct fl_state *state, char *err);
 void fl_task_close(struct fl_task *t); /* not the state */
+/* Whether what is to be stage k keeps no store that another stage keeps: they would overwrite each other's changes. */
+int fl_task_check_stores(const struct fl_task *t, uint32_t k, const struct fl_script *sc, const struct fl_instance *in, char *err);
 
 /* Key and time of the records in ev that come without, by the stream's fields; after fl_events_decode. */
 void fl_line_load(struct fl_line *line, struct fl_events *ev);
@@ -86,6 +91,6 @@ int fl_line_tick(struct fl_line *line, struct fl_task *t, struct fl_output *out,
 int fl_task_ticks(const struct fl_task *t);
 
 /* Before the commit: scripts' values into their stores. */
-void fl_task_flush(struct fl_task *t);
+int fl_task_flush(struct fl_task *t, char *err); /* -1: some are lost: back to the last commit */
 
 #endif

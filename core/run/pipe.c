@@ -142,18 +142,21 @@ static int step(struct pipe_run *p, char *err)
 }
 
 /* Nothing is committed here, but values that scripts put must not pile up, nor the overlay pass its limit. */
-static void keep_small(struct pipe_run *p)
+static int keep_small(struct pipe_run *p, char *err)
 {
 	if (!fl_state_due(p->task.state))
-		return;
-	fl_task_flush(&p->task);
+		return 0;
+	if (fl_task_flush(&p->task, err) < 0)
+		return -1;
 	struct fl_store *store[FL_COLUMNS_MAX];
 	int64_t none[FL_COLUMNS_MAX] = {0};
 	fl_state_stores(p->task.state, store, FL_COLUMNS_MAX);
 	struct fl_snapshot *sn = fl_state_snapshot(p->task.state, none);
-	char err[FL_ERRLEN];
-	if (sn)
-		fl_state_settled(p->task.state, sn, fl_snapshot_write(sn, err) == 0);
+	if (!sn)
+		return 0;
+	int rc = fl_snapshot_write(sn, err);
+	fl_state_settled(p->task.state, sn, rc == 0);
+	return rc;
 }
 
 static int loop(struct pipe_run *p, char *err)
@@ -162,7 +165,8 @@ static int loop(struct pipe_run *p, char *err)
 		int rc = step(p, err);
 		if (rc < 0)
 			return -1;
-		keep_small(p);
+		if (keep_small(p, err) < 0)
+			return -1;
 		if (p->printer.buf.len >= BLOCK && flush_out(p, err) < 0)
 			return -1;
 		if (rc > 0)

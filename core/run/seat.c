@@ -174,11 +174,7 @@ void fl_seat_free(struct fl_lane *lane, struct fl_seat *seat)
 {
 	wait_checkpoint(lane, seat);
 	seat_shut(seat);
-	for (uint32_t p = 0; p < seat->task.poisons; p++) {
-		free(seat->task.poison[p].stage);
-		free(seat->task.poison[p].at);
-		free(seat->task.poison[p].text);
-	}
+	fl_task_forget(&seat->task, INT64_MAX);
 	free(seat->task.poison);
 	free(seat->opening);
 	free(seat);

@@ -38,8 +38,9 @@ static int take_script(struct fl_swap *sw, char *err)
 	int rc = 0;
 	for (uint32_t j = 0; j < lane->seats && rc == 0; j++)
 		if (seat_runs(sw, lane->seat[j])) {
+			rc = fl_task_check_stores(&lane->seat[j]->task, sw->stage, sw->script, NULL, err);
 			made[j] = fl_script_task_new(sw->script, lane->seat[j]->task.state, sw->line->flow->is->name);
-			rc = fl_script_migrate(made[j], fl_now(), err);
+			rc = rc < 0 ? -1 : fl_script_migrate(made[j], fl_now(), err);
 		}
 	for (uint32_t j = 0; j < lane->seats; j++) {
 		if (!made[j])
@@ -63,7 +64,9 @@ static int take_plugin(struct fl_swap *sw, char *err)
 {
 	struct fl_lane *lane = sw->box->lane;
 	for (uint32_t j = 0; j < sw->instances; j++)
-		if (sw->instance[j] && seat_runs(sw, lane->seat[j]) && fl_instance_bind(sw->instance[j], lane->seat[j]->task.state, err) < 0)
+		if (sw->instance[j] && seat_runs(sw, lane->seat[j]) &&
+		    (fl_task_check_stores(&lane->seat[j]->task, sw->stage, NULL, sw->instance[j], err) < 0 ||
+		     fl_instance_bind(sw->instance[j], lane->seat[j]->task.state, err) < 0))
 			return -1;
 	for (uint32_t j = 0; j < sw->instances; j++)
 		if (sw->instance[j] && seat_runs(sw, lane->seat[j])) {

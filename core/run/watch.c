@@ -39,6 +39,7 @@ struct fl_watch {
 	struct watched *first;
 	struct place *place;
 	uint32_t places;
+	int lost; /* a directory was moved or removed: another may come in its place */
 };
 
 /* ---- what is watched ------------------------------------------------------------------------------------------- */
@@ -65,34 +66,38 @@ static void add_script(struct watched *x, const struct fl_script *sc)
 		add_file(x, path[k]);
 }
 
-static void add_dir(struct fl_watch *w, const char *dir)
+/* 1: it was not watched before, and is now; -1: it is not there. */
+static int add_dir(struct fl_watch *w, const char *dir)
 {
 	char *real = realpath(dir, NULL);
 	if (!real)
-		return;
+		return -1;
 	for (uint32_t k = 0; k < w->places; k++)
 		if (strcmp(w->place[k].dir, real) == 0) {
 			free(real);
-			return;
+			return 0;
 		}
-	int wd = inotify_add_watch(w->inotify, real, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR);
+	int wd = inotify_add_watch(w->inotify, real, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVE_SELF | IN_ONLYDIR);
 	if (wd < 0) {
 		fl_log(FL_WARN, NULL, "changes in %s are not seen until a restart: %s (see fs.inotify.max_user_watches)", real, strerror(errno));
 		free(real);
-		return;
+		return 0;
 	}
 	w->place = fl_realloc(w->place, (w->places + 1) * sizeof *w->place);
 	w->place[w->places++] = (struct place){wd, real};
+	return 1;
 }
 
 /* The directory of every file; a directory that a file comes from later is added when it does. */
-static void watch_files(struct fl_watch *w, const struct watched *x)
+static void watch_files(struct fl_watch *w, struct watched *x)
 {
 	for (uint32_t k = 0; k < x->files; k++) {
 		char *dir = fl_strdup(x->file[k]), *slash = strrchr(dir, '/');
 		if (slash && slash != dir)
 			*slash = 0;
-		add_dir(w, dir);
+		int rc = add_dir(w, dir);
+		x->changed |= rc > 0 && w->lost; /* what came with it was not seen */
+		w->lost |= rc < 0 ? 2 : 0;
 		free(dir);
 	}
 }
@@ -219,8 +224,24 @@ static void rebuild(struct fl_watch *w, struct watched *x, double since)
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
 
+static void forget_dir(struct fl_watch *w, int wd)
+{
+	for (uint32_t k = 0; k < w->places; k++)
+		if (w->place[k].wd == wd) {
+			free(w->place[k].dir);
+			w->place[k--] = w->place[--w->places];
+		}
+	w->lost = 1;
+}
+
 static void mark_changed(struct fl_watch *w, const struct inotify_event *e)
 {
+	if (e->mask & IN_MOVE_SELF)
+		inotify_rm_watch(w->inotify, e->wd); /* and then it is ignored */
+	if (e->mask & IN_IGNORED)
+		forget_dir(w, e->wd);
+	for (struct watched *x = w->first; x && (e->mask & IN_Q_OVERFLOW); x = x->next)
+		x->changed = 1; /* more was saved than the queue holds */
 	for (uint32_t k = 0; k < w->places && e->len; k++) {
 		if (w->place[k].wd != e->wd)
 			continue;
@@ -232,13 +253,27 @@ static void mark_changed(struct fl_watch *w, const struct inotify_event *e)
 	}
 }
 
+/* A directory that was replaced (a checkout, a deployment) is watched again as soon as it is back. */
+static void find_lost(struct fl_watch *w)
+{
+	if (!w->lost)
+		return;
+	w->lost = 1;
+	for (struct watched *x = w->first; x; x = x->next)
+		watch_files(w, x);
+	w->lost = w->lost > 1;
+}
+
 static void read_events(struct fl_watch *w)
 {
 	_Alignas(struct inotify_event) char buf[16 << 10];
-	double since = fl_monotonic();
 	for (ssize_t n; (n = read(w->inotify, buf, sizeof buf)) > 0;)
 		for (char *p = buf; p < buf + n; p += sizeof(struct inotify_event) + ((struct inotify_event *)(void *)p)->len)
 			mark_changed(w, (struct inotify_event *)(void *)p);
+}
+
+static void rebuild_changed(struct fl_watch *w, double since)
+{
 	for (struct watched *x = w->first; x; x = x->next)
 		if (x->changed) {
 			x->changed = 0;
@@ -254,8 +289,11 @@ static void *run(void *arg)
 		poll(fd, 2, 500);
 		if (fd[1].revents)
 			return NULL;
+		double since = fl_monotonic();
 		if (fd[0].revents)
 			read_events(w);
+		find_lost(w);
+		rebuild_changed(w, since);
 		fl_swap_close_retired();
 	}
 }

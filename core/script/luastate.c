@@ -90,6 +90,8 @@ static int good_name(struct fl_str s)
 	return 1;
 }
 
+const char *fl_script_store(const struct fl_script *sc, uint32_t k) { return k < sc->stores ? sc->store[k].name : NULL; }
+
 /* store(name, ttl): its number, the same each time. */
 static int l_store(lua_State *L)
 {

@@ -34,6 +34,9 @@ uint32_t fl_script_has(const struct fl_script *sc);
 /* The files it was made of (itself and what it required): a change of any of them means a reload. */
 uint32_t fl_script_files(const struct fl_script *sc, const char *const **paths);
 
+/* The names of the stores that it declares, from k = 0 on; NULL: there are no more. */
+const char *fl_script_store(const struct fl_script *sc, uint32_t k);
+
 /* What a script sees of the task it works for at the moment. Made once a task and script. */
 struct fl_script_task;
 struct fl_script_task *fl_script_task_new(struct fl_script *sc, struct fl_state *state, const char *prefix); /* stores are "<prefix>.<name>" */
@@ -53,7 +56,8 @@ int fl_script_tick(struct fl_script_task *t, struct fl_events *ev, double now, c
 int fl_script_generate(struct fl_script_task *t, struct fl_events *ev, double now, double *wait, char *err);
 
 /* Values that scripts put are kept as Lua values until here: called before fl_state_collect, and before a script is
- * replaced. -1: a value can't be written (err says which); its change is gone. */
+ * replaced. 1: a value can't be written (err says which), and its change is gone; the others are in. -1: changes are lost
+ * that should not be: go back to the last commit. */
 int fl_script_flush(struct fl_script_task *t, char *err);
 
 /* For the status: time in Lua and memory. */

@@ -92,9 +92,10 @@ int fl_script_flush(struct fl_script_task *t, char *err)
 	sc->unwritten.len = 0;
 	if (fl_script_save(sc, 0, 0) < 0 && fl_script_unsaved(sc, err) < 0)
 		return -1;
-	if (sc->unwritten.len)
-		return fl_err(err, "%s: %.*s", sc->conf.name, (int)sc->unwritten.len, sc->unwritten.p);
-	return 0;
+	if (!sc->unwritten.len)
+		return 0;
+	fl_err(err, "%s: %.*s", sc->conf.name, (int)sc->unwritten.len, sc->unwritten.p);
+	return 1;
 }
 
 int fl_script_spent(const struct fl_script *sc)

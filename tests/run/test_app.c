@@ -148,6 +148,24 @@ static void refuses_a_second_daemon(void **state)
 	assert_non_null(strstr(err, pid));
 }
 
+/* Two stages that keep one store would overwrite each other's changes, each having its values in memory until a commit. */
+static void a_store_has_one_owner(void **state)
+{
+	struct world *w = *state;
+	char path[128], err[FL_ERRLEN] = "";
+	struct fl_buf warn = {0};
+	put(w, "scripts/transforms/one.lua", "local s = state \"seen\"\nfunction transform(e) s:put(\"n\", 1) end\n");
+	put(w, "scripts/transforms/two.lua", "local s = state \"seen\"\nfunction transform(e) s:put(\"n\", 2) end\n");
+	put(w, "conf/t.lua", "app \"t\"\nlocal raw = stream \"raw\" {}\nlocal out = stream \"out\" {}\n"
+	    "pipeline \"p\" { from = raw, script \"transforms/one.lua\", script \"transforms/two.lua\", to = out }\n");
+	snprintf(path, sizeof path, "%s/conf/t.lua", w->dir);
+	w->plan = fl_plan_read(path, &warn, err);
+	fl_buf_free(&warn);
+	assert_non_null(w->plan);
+	assert_null(fl_app_open(w->plan, &(struct fl_app_conf){.data = w->data, .workers = 1}, err));
+	assert_non_null(strstr(err, "transforms/one.lua and transforms/two.lua both keep the state \"seen\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +175,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(emits_and_routes, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(survives_a_script_that_eats_memory, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(keys_spread_over_partitions_and_workers, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(a_store_has_one_owner, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(refuses_a_second_daemon, world_setup, world_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

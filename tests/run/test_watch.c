@@ -109,10 +109,34 @@ static void a_saved_library_and_a_new_version(void **state)
 	expect_whole(w);
 }
 
+/* A checkout or a deployment puts another directory in the place of the one that is watched. */
+static void a_replaced_directory_is_watched(void **state)
+{
+	struct world *w = *state;
+	char err[FL_ERRLEN] = "", from[160], to[160];
+	put(w, "scripts/generators/tick.lua", TICK);
+	put(w, "scripts/transforms/x.lua", "function transform(e) e.v = 1 end\n");
+	start(w, CONF, 1);
+	struct fl_watch *watch = fl_watch_start(&w->app, 1, err);
+	assert_non_null(watch);
+	wait_for(w, "\"v\":1}");
+	snprintf(from, sizeof from, "%s/scripts/transforms", w->dir);
+	snprintf(to, sizeof to, "%s/scripts/old", w->dir);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(mkdir(from, 0777), 0);
+	put(w, "scripts/transforms/x.lua", "function transform(e) e.v = 2 end\n");
+	wait_for(w, "\"v\":2}");
+	put(w, "scripts/transforms/x.lua", "function transform(e) e.v = 3 end\n");
+	wait_for(w, "\"v\":3}");
+	fl_watch_stop(watch);
+	expect_whole(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_saved_script_is_live, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(a_replaced_directory_is_watched, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(a_broken_script_changes_nothing, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(a_saved_library_and_a_new_version, world_setup, world_teardown),
 	};

@@ -202,7 +202,7 @@ static int see_value(void *arg, struct fl_str key, struct fl_str value)
 
 static void check_state(struct bed *b, int c)
 {
-	if (fl_script_flush(b->t, b->err) < 0)
+	if (fl_script_flush(b->t, b->err) != 0)
 		fail_msg("%s", b->err);
 	lua_getfield(cases, c, "state");
 	if (lua_isnil(cases, -1)) {
