@@ -42,10 +42,12 @@ static void fill_field(struct fl_fields *f, uint32_t k, struct fl_str name)
 		memcpy(copy, name.p, name.len);
 	struct fl_buf member = {0};
 	fl_buf_byte(&member, ',');
-	if (fl_json_string(&member, name) == 0)
+	if (fl_json_string(&member, name) == 0) {
 		fl_buf_byte(&member, ':');
-	else
+		memset(fl_buf_room(&member, FL_PAD), 0, FL_PAD);
+	} else {
 		fl_buf_free(&member);
+	}
 	f->field[k].name = (struct fl_str){copy, name.len};
 	f->field[k].member = (struct fl_str){member.p, (uint32_t)member.len};
 }

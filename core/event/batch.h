@@ -16,7 +16,8 @@ struct fl_fields;
 struct fl_fields *fl_fields_new(void);
 void fl_fields_free(struct fl_fields *f);
 uint32_t fl_fields_add(struct fl_fields *f, struct fl_str name); /* FL_NO_FIELD: there are FL_COLUMNS_MAX already */
-/* Of a name that was added: `,"name":`, as it stands in a JSON object; p NULL: the name is not UTF-8. */
+/* Of a name that was added: `,"name":`, as it stands in a JSON object, with FL_PAD readable bytes behind it; p NULL: the
+ * name is not UTF-8. */
 struct fl_str fl_fields_member(const struct fl_fields *f, uint32_t col);
 
 /* What a stage said of an event that it did not pass. */

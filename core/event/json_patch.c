@@ -6,6 +6,8 @@
 #include "json_decoder.h"
 #include "number.h"
 
+#define SHORT 32 /* bytes of a name that are copied as one piece */
+
 /* What was written to one event. */
 struct changes {
 	uint32_t replaced, appended; /* how many of each below */
@@ -53,10 +55,18 @@ static int write_cell(struct fl_buf *out, const struct fl_column *c, uint32_t i,
 static int append_member(struct fl_events *ev, struct fl_buf *out, uint32_t col, uint32_t i, int first, char *err)
 {
 	struct fl_str member = fl_fields_member(ev->fields, col);
+	const struct fl_column *c = ev->b.column[col];
 	if (!member.p)
 		return fl_err(err, "a field was written whose name is not UTF-8, which JSON can't say");
-	fl_buf_add(out, member.p + first, member.len - (uint32_t)first);
-	return write_cell(out, ev->b.column[col], i, err);
+	member = (struct fl_str){member.p + first, member.len - (uint32_t)first};
+	if (member.len <= SHORT && c->type[i] == FL_NUMBER && isfinite(c->num[i])) { /* as most are, without calls to copy */
+		char *to = fl_buf_room(out, SHORT + FL_NUMBER_MAX);
+		memcpy(to, member.p, SHORT);
+		out->len += member.len + fl_number_write(to + member.len, c->num[i]);
+		return 0;
+	}
+	fl_buf_add(out, member.p, member.len);
+	return write_cell(out, c, i, err);
 }
 
 static int append_all(struct fl_events *ev, struct fl_buf *out, const struct changes *ch, uint32_t i, int first, char *err)

@@ -272,6 +272,8 @@ static void h_count(struct fl_meter *m, struct fl_str value, uint64_t n)
 static void h_count_key(struct fl_meter *m, struct fl_batch *b, uint32_t i, uint64_t n)
 {
 	FL_ASSERT(i < b->n);
+	if (i + 8 < b->n)
+		fl_meter_ahead(m, b->hash[i + 8]);
 	if (b->key[i].p)
 		fl_meter_count(m, b->key[i], hash_of(b, i), n);
 	else

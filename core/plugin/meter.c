@@ -109,6 +109,12 @@ void fl_meter_count(struct fl_meter *m, struct fl_str value, uint64_t hash, uint
 	c->n += n;
 }
 
+void fl_meter_ahead(const struct fl_meter *m, uint64_t hash)
+{
+	if (m->table)
+		__builtin_prefetch(&m->table[hash & (TABLE - 1)], 1);
+}
+
 void fl_meter_settle(struct fl_meter *m)
 {
 	for (; m; m = m->next) {

@@ -44,9 +44,10 @@ extern const struct fl_host fl_host;
 struct fl_ctx *fl_ctx_new(const struct fl_instance_conf *conf);
 void fl_ctx_free(struct fl_ctx *ctx);
 
-/* meter.c: a ctx's counters, a list. hash 0: not known. */
+/* meter.c: a ctx's counters, a list. hash 0: not known. ahead: the value of that hash is counted soon. */
 struct fl_meter *fl_meter_new(struct fl_meter *next, const char *name, const char *help, const char *label, const char *labels);
 void fl_meter_count(struct fl_meter *m, struct fl_str value, uint64_t hash, uint64_t n);
+void fl_meter_ahead(const struct fl_meter *m, uint64_t hash);
 void fl_meter_settle(struct fl_meter *m);
 void fl_meter_free(struct fl_meter *m);
 
