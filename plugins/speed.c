@@ -34,7 +34,7 @@ struct conf {
 
 /* What the store keeps: a ring, and behind it its room for points. Another layout needs another version. */
 #define VERSION 1u
-#define ROOM 8u /* of the smallest ring; all are powers of two */
+#define ROOM 4u /* of the smallest ring; all are powers of two */
 struct point {
 	double t, x, y;
 	double cos_y; /* of y as degrees: asked for as the event itself and again as a reference */

@@ -185,10 +185,18 @@ static struct fl_store *h_store(struct fl_ctx *ctx, const char *name, double ttl
 	return (struct fl_store *)slot;
 }
 
-static uint64_t hash_of(struct fl_batch *b, uint32_t i)
+/* The hashes of event i's key and of those behind it: who asks for one asks for them all. */
+__attribute__((noinline)) static void hash_keys(struct fl_batch *b, uint32_t i)
 {
-	if (!b->hash[i])
-		b->hash[i] = fl_key_hash(b->key[i]);
+	for (; i < b->n; i++)
+		if (b->key[i].p)
+			b->hash[i] = fl_key_hash(b->key[i]);
+}
+
+static inline uint64_t hash_of(struct fl_batch *b, uint32_t i)
+{
+	if (__builtin_expect(!b->hash[i], 0))
+		hash_keys(b, i);
 	return b->hash[i];
 }
 
@@ -211,9 +219,10 @@ static void *h_state_at(struct fl_store *s, struct fl_batch *b, uint32_t i, uint
 	if (__builtin_expect(!key.p || key.len > FL_KEY_MAX || !slot->store, 0))
 		return keyless(slot, b, i);
 	/* The batch says which keys come next: what they need is fetched while this event is worked on. */
+	uint64_t hash = hash_of(b, i);
 	if (i + 32 < b->n)
-		fl_store_ahead(slot->store, hash_of(b, i + 16), hash_of(b, i + 32));
-	return fl_store_at(slot->store, key, hash_of(b, i), size, len);
+		fl_store_ahead(slot->store, b->hash[i + 16], b->hash[i + 32]);
+	return fl_store_at(slot->store, key, hash, size, len);
 }
 
 static void h_state_changed(struct fl_store *s, void *memory, uint32_t len)

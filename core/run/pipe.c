@@ -182,7 +182,9 @@ int fl_pipe_run(const struct fl_pipe_conf *conf, struct fl_pipe_counts *counts, 
 {
 	struct pipe_run p = {.conf = conf, .ticked = NAN};
 	const struct fl_plan *plan = conf->plan;
-	struct fl_state_conf sc = {.who = conf->flow->name};
+	/* One task here has the keys of all partitions. */
+	size_t overlay = FL_STATE_OVERLAY * plan->stream[conf->flow->from].partitions;
+	struct fl_state_conf sc = {.who = conf->flow->name, .overlay = overlay};
 	uint32_t limit = plan->stream[conf->flow->from].limits.record;
 	int rc = -1;
 	p.most = limit ? limit : (size_t)1 << 20;

@@ -6,14 +6,13 @@
 
 #include "../base/log.h"
 
-#define OVERLAY ((size_t)64 << 20)
 #define KEEP ((size_t)1 << 20) /* a journal that was larger once gives its memory back */
 
 struct fl_state *fl_state_open(const struct fl_state_conf *conf, char *err)
 {
 	struct fl_state *st = fl_alloc(sizeof *st);
 	st->who = fl_strdup(conf->who ? conf->who : "state");
-	st->limit = conf->overlay ? conf->overlay : OVERLAY;
+	st->limit = conf->overlay ? conf->overlay : FL_STATE_OVERLAY;
 	st->restore = conf->restore;
 	st->arg = conf->arg;
 	if (!conf->dir)

@@ -15,6 +15,8 @@ struct fl_state;
 struct fl_store;
 struct fl_snapshot;
 
+#define FL_STATE_OVERLAY ((size_t)64 << 20)
+
 struct fl_state_conf {
 	const char *dir;  /* the LMDB environment's directory, made at the first checkpoint; NULL: memory and, when the
 	                     overlay passes its limit, a temporary directory that goes with the process */
@@ -23,7 +25,7 @@ struct fl_state_conf {
 	   to restore. -1 and err: the store can't be had. */
 	int (*restore)(void *arg, struct fl_store *s, char *err);
 	void *arg;
-	size_t overlay;   /* bytes before a checkpoint is due at once and clean values may go; 64 MiB where 0 */
+	size_t overlay;   /* bytes before a checkpoint is due at once and clean values may go; FL_STATE_OVERLAY where 0 */
 };
 
 struct fl_state *fl_state_open(const struct fl_state_conf *conf, char *err); /* another format: an error that says so */

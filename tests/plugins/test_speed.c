@@ -209,7 +209,7 @@ static void test_a_burst_does_not_stay_in_the_state(void **arg)
 		at(&s, 1 + k * 1e-4, 0, 0);
 	assert_true(kept(&s) > 50000);
 	for (int k = 0; k < 20; k++)
-		at(&s, 100 + k, 0, 0);
+		at(&s, 100 + 10 * k, 0, 0);
 	assert_int_equal(kept(&s), small);
 	stage_end(&s);
 }
