@@ -85,7 +85,6 @@ void *fl_store_at(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t
 	*len = 0;
 	if (key.len > FL_KEY_MAX)
 		return NULL;
-	s->usual = size;
 	struct fl_entry *e = find(s, key, hash);
 	if (!e)
 		e = make(s, key, hash, size);
@@ -94,7 +93,7 @@ void *fl_store_at(struct fl_store *s, struct fl_str key, uint64_t hash, uint32_t
 	if (!(e->flags & FL_ENTRY_GONE)) {
 		if (fl_entry_expired(s, e->time))
 			fl_entry_expire(s->state, e);
-		*len = e->len;
+		*len = s->usual = e->len;
 	}
 	if (*len < size)
 		memset(e->value + *len, 0, size - *len);
@@ -152,9 +151,9 @@ void fl_store_del(struct fl_store *s, struct fl_str key, uint64_t hash)
 /* Random keys of a store that the near cache doesn't hold cost a miss for the slot and again for the entry, with
  * many keys a quarter of a microsecond, which passes while other events are worked on. No more is fetched than is
  * asked for: the processor has room for a dozen lines under way. */
-#define SMALL 256u
+#define SMALL 16u
 #define LINE 64u
-#define AHEAD_MAX 256u
+#define AHEAD_MAX 640u
 
 void fl_store_ahead(const struct fl_store *s, uint64_t soon, uint64_t later)
 {

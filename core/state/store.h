@@ -11,7 +11,7 @@ struct fl_store {
 	char *name;
 	double ttl; /* 0: never */
 	struct fl_overlay ov;
-	uint32_t usual;   /* bytes that fl_store_at was asked for last */
+	uint32_t usual;   /* bytes of the value that was found last */
 	int on_disk;      /* db is a database that the disk's read transaction sees */
 	unsigned db;
 	int64_t position; /* of the checkpoint */

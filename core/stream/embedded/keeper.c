@@ -77,20 +77,34 @@ static int restart(struct embedded *e, int64_t size)
 	return rc == SQLITE_BUSY ? SQLITE_OK : rc;
 }
 
+#define ROUNDS 4
+
+/* PASSIVE ones until what was committed meanwhile is little, for that is what everybody waits for during the RESTART. */
+static int passive(struct embedded *e, int64_t *size)
+{
+	for (int round = 1;; round++) {
+		int all = 0, done = 0;
+		int rc = sqlite3_wal_checkpoint_v2(e->keeper_db, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &done);
+		/* SQLite syncs the database only when all was copied; here already, so that the RESTART has little left to sync. */
+		if (rc == SQLITE_OK && done < all)
+			rc = sync_database(e);
+		pthread_mutex_lock(&e->queue_lock);
+		*size = e->wal_bytes;
+		if (rc == SQLITE_OK && *size <= e->wal_limit / 2)
+			e->checkpoint_at = *size + e->wal_limit / 4;
+		pthread_mutex_unlock(&e->queue_lock);
+		int64_t left = *size - done * (e->page + 24);
+		if (rc != SQLITE_OK || *size <= e->wal_limit / 2 || left <= e->wal_limit / 16 || round == ROUNDS)
+			return rc;
+	}
+}
+
 /* Seconds to pause before the next try; 0 when it went well. */
 static double checkpoint(struct embedded *e)
 {
 	char err[FL_ERRLEN];
-	int all = 0, done = 0;
-	int rc = sqlite3_wal_checkpoint_v2(e->keeper_db, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &done);
-	/* SQLite syncs the database only when all was copied; here already, so that the RESTART has little left to sync. */
-	if (rc == SQLITE_OK && done < all)
-		rc = sync_database(e);
-	pthread_mutex_lock(&e->queue_lock);
-	int64_t size = e->wal_bytes;
-	if (rc == SQLITE_OK && size <= e->wal_limit / 2)
-		e->checkpoint_at = size + e->wal_limit / 4;
-	pthread_mutex_unlock(&e->queue_lock);
+	int64_t size;
+	int rc = passive(e, &size);
 	if (rc == SQLITE_OK && size > e->wal_limit / 2)
 		rc = restart(e, size);
 	if (rc == SQLITE_OK)
