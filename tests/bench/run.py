@@ -56,8 +56,8 @@ def limit(feed):
     return timed([BUILD + "/tests/bench/limit", "--now", "record"], stdin=feed, pinned=True)
 
 
-def pipe(conf, feed, stdout=subprocess.DEVNULL):
-    return timed([FAIRLEAD, "pipe", HERE + "/conf/" + conf, "enrich", "--now", "record"], stdin=feed, stdout=stdout, pinned=True)
+def pipe(conf, feed, stdout=subprocess.DEVNULL, now="record"):
+    return timed([FAIRLEAD, "pipe", HERE + "/conf/" + conf, "enrich", "--now", now], stdin=feed, stdout=stdout, pinned=True)
 
 
 def pairs(a, b):
@@ -131,7 +131,8 @@ def embedded(feed):
 
 
 def bench_embedded(feed):
-    ours, through, ratio = pairs(lambda: embedded(feed), lambda: pipe("yacht.lua", feed))
+    # The daemon has the wall clock, so its time_taken has 17 digits where the records' own clock gives a 0.
+    ours, through, ratio = pairs(lambda: embedded(feed), lambda: pipe("yacht.lua", feed, now="wall"))
     row("embedded run, source to committed output, one worker / pipe", "%.2f x (%s)" % (1 / ratio, rate(ours)), ">= 0.4 x",
         1 / ratio >= 0.4, ratio=1 / ratio, records_per_second=RECORDS / ours)
 
