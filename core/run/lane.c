@@ -6,7 +6,6 @@
 #include "../base/clock.h"
 #include "../base/log.h"
 
-
 /* A commit under way. */
 struct fl_flight {
 	struct fl_txn *txn;

@@ -9,7 +9,6 @@ void fl_output_open(struct fl_output *out, const struct fl_plan *plan, struct fl
 	*out = (struct fl_output){.plan = plan, .printer = printer};
 	out->part = fl_alloc(plan->streams * sizeof *out->part);
 	out->probe = fl_alloc(plan->streams * sizeof *out->probe);
-	out->records = fl_alloc(plan->streams * sizeof *out->records);
 }
 
 /* ---- key and time of records that no pipeline has decoded ------------------------------------------------------ */
@@ -142,7 +141,6 @@ static struct fl_buf *print_begin(struct fl_output *out, struct fl_out_mark *m, 
 
 struct fl_buf *fl_output_begin(struct fl_output *out, struct fl_out_mark *m, uint32_t stream, const struct fl_record *r)
 {
-	m->stream = stream;
 	m->tombstone = !r->value.p;
 	if (out->printer)
 		return print_begin(out, m, stream, r);
@@ -155,7 +153,6 @@ struct fl_buf *fl_output_begin(struct fl_output *out, struct fl_out_mark *m, uin
 
 void fl_output_end(struct fl_output *out, struct fl_out_mark *m)
 {
-	out->records[m->stream]++;
 	if (out->printer) {
 		fl_buf_byte(m->buf, '\n');
 		out->printer->waste.len = 0;
@@ -244,5 +241,4 @@ void fl_output_close(struct fl_output *out)
 	}
 	free(out->part);
 	free(out->probe);
-	free(out->records);
 }

@@ -28,7 +28,6 @@ struct fl_output {
 	struct fl_probe **probe;   /* [plan stream] reads key and time of raw records; made at first use */
 	struct fl_printer *printer;
 	size_t bytes;              /* collected since the last take */
-	uint64_t *records;         /* [plan stream] written since the start; counters for metrics */
 };
 
 void fl_output_open(struct fl_output *out, const struct fl_plan *plan, struct fl_printer *printer);
@@ -40,7 +39,6 @@ struct fl_out_mark {
 	struct fl_out_part *part;
 	struct fl_buf *buf;
 	size_t at, begin; /* of the record, of its value */
-	uint32_t stream;
 	int tombstone;    /* unless something is added */
 };
 /* What comes now was made from event i of ev. */
